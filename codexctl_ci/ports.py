@@ -1,0 +1,104 @@
+"""What operations need of the outside world, and the data that crosses with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from codexctl_ci.stack.objects import Manifest, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Objects of one kind and the resource version of the list, from which a watch can start."""
+
+    items: list[Manifest]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event of a watch: ``ADDED``, ``MODIFIED`` or ``DELETED`` and the object as it is now."""
+
+    kind: str
+    object: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """How a command in a pod ended. ``code`` is its exit code."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class ClusterApi(Protocol):
+    """The Kubernetes API, one method a verb, over one pool of connections, usable from many threads.
+
+    Every method raises ApiError for an answer that is not listed; passing faults have been retried by then.
+    """
+
+    def get(self, ref: Ref) -> Manifest | None:
+        """The object, None where the API says 404."""
+
+    def list(self, api_version: str, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
+        """All objects of a kind, in one namespace or (empty) in all."""
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """The object as created. AlreadyExists is an ApiError with status 409."""
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        """Put the whole object; with ``metadata.resourceVersion`` it is a compare-and-swap (409 where it lost)."""
+
+    def apply(self, manifest: Manifest, *, force: bool = False, dry_run: bool = False) -> Manifest:
+        """Server-side apply with our field manager; the object as it is (or would be) afterwards."""
+
+    def patch(self, ref: Ref, merge: Manifest) -> Manifest:
+        """JSON merge patch (RFC 7386)."""
+
+    def delete(self, ref: Ref, *, uid: str = "", resource_version: str = "", background: bool = True) -> bool:
+        """Ask for deletion, with preconditions where given. False where it was not there; 409 where they failed."""
+
+    def watch(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str = "",
+        *,
+        since: str,
+        labels: str = "",
+        fields: str = "",
+        timeout: timedelta | None = None,
+    ) -> Iterator[Change]:
+        """Changes after ``since``. Ends when ``timeout`` is over; reconnects by itself, relists on 410."""
+
+    def logs(self, namespace: str, pod: str, container: str = "", *, tail: int = 30, previous: bool = False) -> str:
+        """The last lines of a container's log, empty where it has none."""
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        argv: Sequence[str],
+        *,
+        container: str = "",
+        stdin: Iterable[bytes] = (),
+        on_stdout: Callable[[bytes], None] | None = None,
+        timeout: timedelta | None = None,
+    ) -> ExecResult:
+        """Run a command in a pod to its end. With ``on_stdout``, output goes there and not into the result."""
+
+    def token_for(self, namespace: str, service_account: str, lifetime: timedelta) -> str:
+        """A short-lived token of a ServiceAccount (TokenRequest)."""
+
+    def acting_as(self, token: str) -> ClusterApi:
+        """The same cluster with another identity; shares nothing secret with this one."""
+
+    def namespaced(self, api_version: str, kind: str) -> bool | None:
+        """Whether objects of the kind live in namespaces; None for a kind unknown to the cluster."""
+
+    def now(self) -> datetime:
+        """The API server's time, by the Date header of its newest answer moved on by our monotonic clock."""

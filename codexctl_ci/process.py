@@ -1,0 +1,108 @@
+"""The one module that starts processes: a list of words, never a shell line, in a process group of its own.
+
+Output is read while it comes, so that nothing is lost when the time is over, and the whole group is ended then.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a process ended. ``code`` is its exit code, negative for a signal; ``timed_out`` where we ended it."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0 and not self.timed_out
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    timeout: timedelta | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> Finished:
+    """Run ``argv`` to its end and return how it ended; a missing program raises FileNotFoundError.
+
+    ``on_line`` gets each line of both streams as it comes, without its newline. When ``timeout`` is over, or the
+    caller is interrupted, the whole process group gets SIGTERM and, five seconds later, SIGKILL.
+    """
+    # The exact environment is the caller's choice: None inherits ours.
+    child = subprocess.Popen(
+        list(argv),
+        env=dict(env) if env is not None else None,
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert child.stdin and child.stdout and child.stderr
+    out, err = bytearray(), bytearray()
+    threads = [
+        threading.Thread(target=_drain, args=(child.stdout, out, on_line), daemon=True),
+        threading.Thread(target=_drain, args=(child.stderr, err, on_line), daemon=True),
+        threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    timed_out = False
+    try:
+        child.wait(timeout.total_seconds() if timeout is not None else None)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        _end_group(child)
+    except BaseException:
+        _end_group(child)
+        raise
+    # An orphan that still holds stdout must not keep us: the process itself has ended.
+    for thread in threads:
+        thread.join(1.0)
+    return Finished(child.returncode, bytes(out), bytes(err), timed_out)
+
+
+def _drain(stream: IO[bytes], into: bytearray, on_line: Callable[[str], None] | None) -> None:
+    for line in stream:
+        into += line
+        if on_line is not None:
+            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
+
+
+def _feed(stream: IO[bytes], data: bytes) -> None:
+    try:
+        stream.write(data)
+        stream.close()
+    except BrokenPipeError:
+        pass
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            child.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    child.wait()
