@@ -1,1 +1,32 @@
-# Placeholder until the sandbox lands its bootstrap.
+# Every target sets up what it needs itself; the first run of those that need the sandbox takes minutes.
+PYTHON ?= python3
+PY := .venv/bin/python
+BOOTSTRAP := $(PYTHON) -m sandbox.bootstrap
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help python venv test-unit check fmt
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "error: $(PYTHON) is not Python 3.11 or newer; install one and say: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+
+venv: python
+	@$(BOOTSTRAP) venv
+
+test-unit: venv ## unit tests: seconds, need nothing but Python
+	@$(PY) -m pytest tests/unit $(ARGS)
+
+check: venv ## formatter, linter, types, import contracts, workflow linters
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	@$(BOOTSTRAP) lint-workflows
+
+fmt: venv ## formats the code and repairs what the linter can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
