@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from codexctl_ci.prompts.context import IssueContext, PullContext, ReviewThread
 from codexctl_ci.stack.objects import Manifest, Ref
 
 
@@ -102,3 +103,74 @@ class ClusterApi(Protocol):
 
     def now(self) -> datetime:
         """The API server's time, by the Date header of its newest answer moved on by our monotonic clock."""
+
+
+class IssueSource(Protocol):
+    """What prompts read of GitHub. Methods raise ApiError for an answer other than success, 404 included."""
+
+    def issue(self, number: int, *, as_of: datetime | None = None) -> IssueContext:
+        """The issue with its comments; title and body as they stood at ``as_of`` (None: as they are)."""
+
+    def pull(self, number: int, *, as_of: datetime | None = None) -> PullContext:
+        """The pull request with its comments and reviews; title and body as they stood at ``as_of``."""
+
+    def review_threads(self, number: int) -> tuple[ReviewThread, ...]:
+        """All review threads of the pull request with their comments, oldest first."""
+
+    def labeled_at(self, number: int, label: str) -> datetime | None:
+        """When the label was put on the issue last, by its timeline; None where the timeline doesn't say."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRequest:
+    """One run of the agent.
+
+    ``key`` names the run (letters, digits, ``.``, ``_``, ``-``): a second request with the same key joins the run that
+    is going on. ``resume`` is a thread id, empty for a new thread. ``pass_through`` names the variables of the place
+    where the agent runs that its configuration refers to.
+    """
+
+    key: str
+    prompt: str
+    config_toml: str
+    total_timeout: timedelta
+    idle_timeout: timedelta
+    resume: str = ""
+    pass_through: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEnding:
+    """How the agent's process ended, before anybody looked at what it changed.
+
+    ``conclusion`` is ``ended`` (it finished its turn), ``agent_error``, ``infra_error`` or ``timeout``; ``reason`` says
+    why for all but the first. ``stopped`` is False where the process may still be alive.
+    """
+
+    conclusion: str
+    reason: str = ""
+    thread_id: str = ""
+    final_message: str = ""
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    last_log_lines: tuple[str, ...] = ()
+    joined: bool = False
+    stopped: bool = True
+
+
+class AgentRuntime(Protocol):
+    """A place where the agent runs: the slot's pod, or the runner."""
+
+    def run(self, request: AgentRequest, on_thread: Callable[[str], None]) -> AgentEnding:
+        """Run to the end, or join. ``on_thread`` is called once, as soon as the thread's id is known.
+
+        An interrupt of the caller ends the agent's process tree and is raised on.
+        """
+
+
+class WorkTree(Protocol):
+    """The sources that the agent works on."""
+
+    def changed_files(self) -> tuple[str, ...]:
+        """Paths that differ from what was published or synced last, untracked ones included, sorted."""
