@@ -1,0 +1,1 @@
+"""The Jinja dialect: sandboxed, strict, with the project's functions."""
