@@ -1,0 +1,199 @@
+"""GitHub's REST and GraphQL APIs as JSON, through PyGithub's connection, with errors of our own tree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from codexctl_ci.errors import ApiError, ConfigError
+
+if TYPE_CHECKING:
+    from github.GithubRetry import GithubRetry
+    from github.Requester import Requester
+
+log = logging.getLogger(__name__)
+
+_PAGE = 100
+_LONGEST_RATE_WAIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who speaks: a token, or a GitHub App's id and private key."""
+
+    token: str = ""
+    app_id: str = ""
+    private_key: str = ""
+
+
+class GitHub:
+    """One repository on GitHub. ``repo`` is ``owner/name``; ``api_url`` like ``https://api.github.com``.
+
+    Safe to use from one thread. Reads and rate limits are retried; a POST that met a fault of the server is not,
+    since it may have gone through: the caller looks first.
+    """
+
+    def __init__(self, identity: Identity, repo: str, api_url: str = "https://api.github.com") -> None:
+        owner, slash, name = repo.partition("/")
+        if not (slash and owner and name) or "/" in name:
+            raise ConfigError(f"{repo!r} is not a repository", hint="give --repo OWNER/NAME or set GITHUB_REPOSITORY")
+        if not identity.token and not (identity.app_id and identity.private_key):
+            raise ConfigError(
+                "no token for GitHub",
+                hint="set the secret CODEXCTL_GH_PAT, or CODEXCTL_APP_ID and CODEXCTL_APP_PRIVATE_KEY",
+            )
+        self.repo = repo
+        self._identity = identity
+        self._api_url = api_url.rstrip("/")
+        self._requester: Requester | None = None
+        self._login = ""
+
+    @property
+    def owner(self) -> str:
+        return self.repo.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.repo.partition("/")[2]
+
+    def call(self, verb: str, path: str, body: Mapping[str, Any] | None = None, **query: str | int) -> Any:
+        """The answer's JSON, None where it has none. ``path`` is the repository's unless it starts with ``/``."""
+        _, data = self._send(verb, self._path(path), query, body)
+        return data
+
+    def find(self, path: str, **query: str | int) -> Any | None:
+        """Like a GET, with None for 404."""
+        try:
+            return self._send("GET", self._path(path), query, None)[1]
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def pages(self, path: str, **query: str | int) -> Iterator[Any]:
+        """All items of a paginated list, page by page, as the Link header leads on."""
+        url, query = self._path(path), {"per_page": _PAGE, **query}
+        while url:
+            headers, data = self._send("GET", url, query, None)
+            yield from data
+            url, query = _next_link(headers.get("link", "")), {}
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """The ``data`` of a GraphQL answer; errors in it are an ApiError."""
+        from github.GithubException import GithubException
+
+        try:
+            _, answer = self._connection().graphql_query(query, variables)
+        except GithubException as error:
+            raise _translated("POST", "graphql", error) from None
+        except OSError as error:
+            raise _unreachable(self._api_url, error) from None
+        return answer["data"]
+
+    def login(self) -> str:
+        """The login that this identity writes as."""
+        if not self._login:
+            if self._identity.app_id:
+                slug = self._integration().get_app().slug
+                self._login = f"{slug}[bot]"
+            else:
+                self._login = str(self.call("GET", "/user")["login"])
+        return self._login
+
+    def git_credentials(self) -> tuple[str, str]:
+        """User name and password for git over HTTP."""
+        auth = self._connection().auth
+        return "x-access-token", auth.token if auth else ""
+
+    def _path(self, path: str) -> str:
+        return path if path.startswith("/") else f"/repos/{self.repo}/{path}".rstrip("/")
+
+    def _send(
+        self, verb: str, url: str, query: Mapping[str, Any], body: Mapping[str, Any] | None
+    ) -> tuple[dict[str, Any], Any]:
+        from github.GithubException import GithubException
+
+        try:
+            return self._connection().requestJsonAndCheck(verb, url, dict(query) or None, input=body)
+        except GithubException as error:
+            raise _translated(verb, url, error) from None
+        except OSError as error:
+            # requests' exceptions are OSErrors: no answer at all.
+            raise _unreachable(self._api_url, error) from None
+
+    def _connection(self) -> Requester:
+        if self._requester is None:
+            from github import Auth, Github
+
+            auth: Auth.Auth = Auth.Token(self._identity.token)
+            if self._identity.app_id:
+                integration = self._integration()
+                installation = integration.get_repo_installation(self.owner, self.name)
+                auth = integration.get_github_for_installation(installation.id).requester.auth or auth
+            self._requester = Github(
+                auth=auth,
+                base_url=self._api_url,
+                retry=_retry(),
+                timeout=30,
+                seconds_between_requests=0,
+                seconds_between_writes=0.1,
+            ).requester
+        return self._requester
+
+    def _integration(self) -> Any:
+        from github import Auth, GithubIntegration
+
+        auth = Auth.AppAuth(self._identity.app_id, self._identity.private_key)
+        return GithubIntegration(auth=auth, base_url=self._api_url)
+
+
+def _retry() -> GithubRetry:
+    from github.GithubRetry import GithubRetry
+
+    class OnlyWhatIsSafe(GithubRetry):
+        """Retries as GitHub asks, but no POST after a fault of the server."""
+
+        def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+            if method == "POST" and status_code >= 500 and not has_retry_after:
+                return False
+            return super().is_retry(method, status_code, has_retry_after)
+
+    return OnlyWhatIsSafe(
+        total=4, backoff_factor=0.5, secondary_rate_wait=20, max_rate_limit_wait=_LONGEST_RATE_WAIT_SECONDS
+    )
+
+
+def _next_link(header: str) -> str:
+    for part in header.split(","):
+        target, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            return target.strip().strip("<>")
+    return ""
+
+
+def _translated(verb: str, url: str, error: Any) -> ApiError:
+    data = error.data if isinstance(error.data, dict) else {}
+    details = [str(item.get("message") or item) if isinstance(item, dict) else str(item) for item in _errors(data)]
+    reason = "; ".join([str(data.get("message") or error.message or "no reason given"), *details])
+    hint = {
+        401: "the token is wrong or expired: renew the secret CODEXCTL_GH_PAT",
+        403: "the token lacks a right: contents, issues and pull requests need read and write",
+        404: "it is not there, or the token may not see it",
+    }.get(error.status, "")
+    return ApiError(f"GitHub answered {error.status} to {verb} {url}", status=error.status, reason=reason, hint=hint)
+
+
+def _errors(data: Mapping[str, Any]) -> list[Any]:
+    found = data.get("errors")
+    return found if isinstance(found, list) else []
+
+
+def _unreachable(api_url: str, error: OSError) -> ApiError:
+    return ApiError(
+        f"GitHub does not answer at {api_url}",
+        status=0,
+        reason=type(error).__name__,
+        hint="look at the network and proxy settings of the runner",
+    )

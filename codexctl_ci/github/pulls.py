@@ -1,0 +1,144 @@
+"""Pull requests, their branches and their review threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from codexctl_ci.errors import ApiError, BlockedByGuardrail
+from codexctl_ci.github.client import GitHub
+from codexctl_ci.guardrails.branches import is_safe, issue_of
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What we need of a pull request. ``own`` is whether its head lies in this repository."""
+
+    number: int
+    url: str
+    head: str
+    head_sha: str
+    base: str
+    base_sha: str
+    own: bool
+    state: str
+    merged: bool
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A review thread: its node id, whether it is resolved, its path and first author."""
+
+    id: str
+    resolved: bool
+    path: str
+    author: str
+    bodies: tuple[str, ...]
+
+
+def find_by_head(github: GitHub, branch: str, *, state: str = "open") -> Pull | None:
+    """The newest pull request of a branch of this repository."""
+    found = github.call("GET", "pulls", head=f"{github.owner}:{branch}", state=state, sort="created", direction="desc")
+    return _pull(github, found[0]) if found else None
+
+
+def get(github: GitHub, number: int) -> Pull | None:
+    """One pull request, None where there is none of that number."""
+    found = github.find(f"pulls/{number}")
+    return _pull(github, found) if found else None
+
+
+def ensure(github: GitHub, branch: str, base: str, title: str, body: str) -> tuple[Pull, bool]:
+    """The open pull request of ``branch``, created where there is none, and whether it was."""
+    found = find_by_head(github, branch)
+    if found:
+        return found, False
+    try:
+        made = github.call("POST", "pulls", {"head": branch, "base": base, "title": title[:250], "body": body[:65000]})
+    except ApiError as error:
+        # It may stand there all the same: created by a try whose answer was lost, or by a run beside us.
+        found = find_by_head(github, branch)
+        if found is None:
+            raise error
+        return found, False
+    return _pull(github, made), True
+
+
+def delete_agent_branch(github: GitHub, branch: str) -> bool:
+    """Delete an agent's branch of this repository; False where it is gone already.
+
+    Raises BlockedByGuardrail for every other name.
+    """
+    if not issue_of(branch):
+        raise BlockedByGuardrail(
+            f"branch {branch!r} is not deleted",
+            reason="only codex/issue-<n> and codex/ai-repair-<n> of this repository ever are",
+        )
+    try:
+        github.call("DELETE", f"git/refs/heads/{quote(branch)}")
+    except ApiError as error:
+        if error.status in (404, 422):
+            return False
+        raise
+    return True
+
+
+def branch_exists(github: GitHub, branch: str) -> bool:
+    """Whether this repository has the branch. An unsafe name never exists for us."""
+    return is_safe(branch) and github.find(f"git/ref/heads/{quote(branch)}") is not None
+
+
+_THREADS = """
+query($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) { pullRequest(number: $number) {
+    reviewThreads(first: 50, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes { id isResolved path comments(first: 50) { nodes { body isMinimized author { login } } } }
+    } } }
+}"""
+
+_REPLY = """
+mutation($thread: ID!, $body: String!) {
+  addPullRequestReviewThreadReply(input: {pullRequestReviewThreadId: $thread, body: $body}) { comment { id } }
+}"""
+
+
+def threads(github: GitHub, number: int) -> list[Thread]:
+    """All review threads of a pull request."""
+    found: list[Thread] = []
+    after: str | None = None
+    while True:
+        data = github.graphql(_THREADS, owner=github.owner, name=github.name, number=number, after=after)
+        page = data["repository"]["pullRequest"]["reviewThreads"]
+        for node in page["nodes"]:
+            comments = node["comments"]["nodes"]
+            first = ((comments[0].get("author") or {}).get("login") or "") if comments else ""
+            bodies = tuple(comment["body"] for comment in comments if not comment["isMinimized"])
+            found.append(Thread(node["id"], bool(node["isResolved"]), node["path"], first, bodies))
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
+        after = page["pageInfo"]["endCursor"]
+
+
+def reply(github: GitHub, thread: str, body: str) -> None:
+    """Answer in a review thread."""
+    github.graphql(_REPLY, thread=thread, body=body)
+
+
+def _pull(github: GitHub, data: dict[str, Any]) -> Pull:
+    head, base = data["head"], data["base"]
+    repo = ((head.get("repo") or {}).get("full_name") or "").lower()
+    return Pull(
+        number=data["number"],
+        url=data["html_url"],
+        head=head["ref"],
+        head_sha=head["sha"],
+        base=base["ref"],
+        base_sha=base["sha"],
+        own=repo == github.repo.lower(),
+        state=data["state"],
+        merged=bool(data.get("merged_at")),
+        title=data.get("title") or "",
+    )
