@@ -114,18 +114,39 @@ class TransportError(CodexctlError):
     """A neighbour (API server, registry, GitHub) did not answer or answered with a passing fault."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause of a refused request: its machine-readable ``kind``, the ``field`` it is about, words for people."""
+
+    kind: str
+    field: str
+    message: str
+
+
 class ApiError(TransportError):
     """An answer of an API other than success. ``status`` is the HTTP status, ``kind`` the machine-readable reason.
 
-    A decision is made by these two alone, never by the text. ``status`` 0: no answer at all.
+    A decision is made by these two and the ``causes`` alone, never by the text. ``status`` 0: no answer at all.
+    ``ambiguous``: this or an earlier try of the same request may have gone through all the same.
     """
 
     def __init__(
-        self, what: str, *, status: int, kind: str = "", obj: str = "", reason: str = "", hint: str = ""
+        self,
+        what: str,
+        *,
+        status: int,
+        kind: str = "",
+        obj: str = "",
+        reason: str = "",
+        hint: str = "",
+        causes: tuple[Cause, ...] = (),
+        ambiguous: bool = False,
     ) -> None:
         super().__init__(what, obj=obj, reason=reason, hint=hint)
         self.status = status
         self.kind = kind
+        self.causes = causes
+        self.ambiguous = ambiguous
 
     @property
     def conflict(self) -> bool:

@@ -36,6 +36,18 @@ class ExecResult:
     stderr: bytes
 
 
+class Watching(Protocol):
+    """A watch that is going on. Iterate in one thread; ``close`` may be called from any and ends the iteration."""
+
+    def __iter__(self) -> Iterator[Change]: ...
+
+    def __next__(self) -> Change:
+        """The next change, waiting for it."""
+
+    def close(self) -> None:
+        """End it now, also where another thread waits in it."""
+
+
 class ClusterApi(Protocol):
     """The Kubernetes API, one method a verb, over one pool of connections, usable from many threads.
 
@@ -49,10 +61,18 @@ class ClusterApi(Protocol):
         """All objects of a kind, in one namespace or (empty) in all."""
 
     def create(self, manifest: Manifest) -> Manifest:
-        """The object as created. AlreadyExists is an ApiError with status 409."""
+        """The object as created. AlreadyExists is an ApiError with status 409.
+
+        A try whose answer was lost is repeated. Where the object is there then and carries all that was sent, it is
+        returned as created; so put something into it that nobody else would write (a holder's id) where "did *I*
+        create it" matters. Where it differs: status 409 with ``ambiguous`` set.
+        """
 
     def replace(self, manifest: Manifest) -> Manifest:
-        """Put the whole object; with ``metadata.resourceVersion`` it is a compare-and-swap (409 where it lost)."""
+        """Put the whole object; with ``metadata.resourceVersion`` it is a compare-and-swap (409 where it lost).
+
+        A try whose answer was lost is repeated; a conflict then is looked at as in ``create``.
+        """
 
     def apply(self, manifest: Manifest, *, force: bool = False, dry_run: bool = False) -> Manifest:
         """Server-side apply with our field manager; the object as it is (or would be) afterwards."""
@@ -61,7 +81,11 @@ class ClusterApi(Protocol):
         """JSON merge patch (RFC 7386)."""
 
     def delete(self, ref: Ref, *, uid: str = "", resource_version: str = "", background: bool = True) -> bool:
-        """Ask for deletion, with preconditions where given. False where it was not there; 409 where they failed."""
+        """Ask for deletion, with preconditions where given. False where it was not there; 409 where they failed.
+
+        After a try whose answer was lost, "not there" counts as our own doing: True. ``background=False`` deletes
+        what the object owns first (foreground).
+        """
 
     def watch(
         self,
@@ -73,8 +97,13 @@ class ClusterApi(Protocol):
         labels: str = "",
         fields: str = "",
         timeout: timedelta | None = None,
-    ) -> Iterator[Change]:
-        """Changes after ``since``. Ends when ``timeout`` is over; reconnects by itself, relists on 410."""
+        known: Iterable[Manifest] = (),
+    ) -> Watching:
+        """Changes after ``since``. Ends when ``timeout`` is over or it is closed; reconnects by itself.
+
+        Where history is lost (410) it lists again: what is there comes as ``MODIFIED``, and what was seen before or
+        is in ``known`` (the items of the list that ``since`` came from) and is gone comes as ``DELETED``.
+        """
 
     def logs(self, namespace: str, pod: str, container: str = "", *, tail: int = 30, previous: bool = False) -> str:
         """The last lines of a container's log, empty where it has none."""
@@ -90,7 +119,12 @@ class ClusterApi(Protocol):
         on_stdout: Callable[[bytes], None] | None = None,
         timeout: timedelta | None = None,
     ) -> ExecResult:
-        """Run a command in a pod to its end. With ``on_stdout``, output goes there and not into the result."""
+        """Run a command in a pod to its end. With ``on_stdout``, output goes there and not into the result.
+
+        An error raised by ``on_stdout`` or ``stdin`` ends the stream and is raised. Never repeated once it may have
+        started: a broken stream is an ApiError with status 0 and kind ``StreamBroken``, a ``timeout`` one with kind
+        ``ExecTimeout``; in both cases the command may go on in the pod.
+        """
 
     def token_for(self, namespace: str, service_account: str, lifetime: timedelta) -> str:
         """A short-lived token of a ServiceAccount (TokenRequest)."""

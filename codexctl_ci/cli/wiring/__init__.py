@@ -1,0 +1,1 @@
+"""Opening the outside rooms from settings: one module a neighbour."""
