@@ -1,0 +1,1 @@
+"""Extracts of GitHub's published API description, and what they are made from (see `update.py`)."""

@@ -1,0 +1,5 @@
+"""Fixtures that any test can ask for."""
+
+from __future__ import annotations
+
+pytest_plugins = ["tests.support.github_imitation"]
