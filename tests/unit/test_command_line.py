@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.main import main
 from codexctl_ci.cli.options import Option
+from codexctl_ci.cli.reference import files
 from codexctl_ci.cli.settings import resolve
 from codexctl_ci.cli.table import COMMANDS, Command
 from codexctl_ci.durations import format_duration, parse_duration
@@ -130,3 +132,9 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_derived_from_the_tables_is_fresh() -> None:
+    root = Path(__file__).parents[2]
+    stale = [str(path.relative_to(root)) for path, text in files(root).items() if path.read_text() != text]
+    assert stale == [], "run `make docs`"

@@ -1,0 +1,115 @@
+"""Commands that speak to GitHub alone."""
+
+from __future__ import annotations
+
+import logging
+
+from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.github import branch_name, issue_number, open_github, read_event
+from codexctl_ci.errors import ConfigError
+from codexctl_ci.guardrails.branches import is_safe, issue_of
+
+log = logging.getLogger(__name__)
+
+
+def guard(call: Invocation) -> None:
+    """``guard``: output ``allowed``."""
+    from codexctl_ci.github.people import person
+    from codexctl_ci.operations.guard import guard as decide
+
+    github = open_github(call)
+    call.output(allowed=False)
+    verdict = decide(
+        read_event(call),
+        actor=call.settings[o.ACTOR],
+        repo=github.repo,
+        own_login=github.login(),
+        allowed_users=call.settings[o.ALLOWED_USERS],
+        look_up=lambda login: person(github, login),
+    )
+    call.output(allowed=verdict.allowed)
+    if not verdict.allowed:
+        log.info("nothing to do: %s", verdict.reason)
+        call.summary(f"### Nothing to do\n\n{verdict.reason}")
+
+
+def resolve_root(call: Invocation) -> None:
+    """``plan resolve-root``: outputs ``root`` and ``focus``."""
+    from codexctl_ci.operations.plan_root import PlanIssue
+    from codexctl_ci.operations.plan_root import resolve_root as resolve
+
+    start = call.settings[o.FOCUS_ISSUE] or call.settings[o.ISSUE]
+    if not start:
+        raise ConfigError("no issue to start from", hint="give --issue or CODEXCTL_ISSUE_NUMBER")
+    github = open_github(call)
+
+    def read(number: int) -> PlanIssue | None:
+        found = github.find(f"issues/{number}")
+        if found is None:
+            return None
+        return PlanIssue(number, tuple(label["name"] for label in found["labels"]), found["body"] or "")
+
+    root = resolve(start, read)
+    call.output(root=root, focus=start)
+    call.print(str(root))
+
+
+def detect_pr(call: Invocation) -> None:
+    """``pr detect``: outputs ``codexctl_pr_number`` and ``head`` (the branch, where it is on the server)."""
+    from codexctl_ci.github import pulls
+
+    branch = branch_name(call)
+    if not is_safe(branch):
+        raise ConfigError(f"{branch!r} is not a branch name that is used here")
+    github = open_github(call)
+    if pulls.branch_exists(github, branch):
+        call.output(head=branch)
+    found = pulls.find_by_head(github, branch)
+    if found is None:
+        log.info("%s has no open pull request", branch)
+        return
+    call.output(codexctl_pr_number=found.number)
+    call.print(str(found.number))
+
+
+def close_linked_issue(call: Invocation) -> None:
+    """``manage-env close-linked-issue``: close the issue that an agent's branch, or a merged pull request, names."""
+    from codexctl_ci.github import pulls
+
+    github = open_github(call)
+    number = issue_number(call)
+    if call.settings[o.PR]:
+        pull = pulls.get(github, call.settings[o.PR])
+        if pull is None or not pull.own or not pull.merged:
+            log.info("pull request #%d was not merged from a branch of ours: no issue is closed", call.settings[o.PR])
+            return
+        number = issue_of(pull.head)
+    if not number:
+        log.info("%s belongs to no issue", call.settings[o.BRANCH] or "this")
+        return
+    found = github.find(f"issues/{number}")
+    if found is None or found["state"] == "closed":
+        log.info("issue #%d is closed already", number)
+        return
+    github.call("PATCH", f"issues/{number}", {"state": "closed", "state_reason": "completed"})
+    log.info("issue #%d closed", number)
+
+
+def delete_branch(call: Invocation) -> None:
+    """``manage-env delete-branch``: of this repository's agents' branches, the one named; no other ever."""
+    from codexctl_ci.github import pulls
+
+    github = open_github(call)
+    branch = call.settings[o.BRANCH]
+    if call.settings[o.PR]:
+        pull = pulls.get(github, call.settings[o.PR])
+        if pull is None or not pull.own or pull.state == "open" or not issue_of(pull.head):
+            log.info("pull request #%d has no agent's branch to delete", call.settings[o.PR])
+            return
+        branch = pull.head
+    branch = branch or branch_name(call)
+    if pulls.delete_agent_branch(github, branch):
+        log.info("branch %s deleted", branch)
+    else:
+        log.info("branch %s is gone already", branch)
