@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codexctl_ci.cli import options as o
 from codexctl_ci.cli.settings import Settings
+from codexctl_ci.errors import CodexctlError
 from codexctl_ci.reporting import actions_files
 from codexctl_ci.reporting.redaction import Redactor
 
@@ -21,6 +23,7 @@ class Invocation:
     environ: Mapping[str, str]
     redact: Redactor
     outputs: dict[str, str | bool | int] = field(default_factory=dict)
+    summarised: bool = False
 
     @property
     def in_actions(self) -> bool:
@@ -35,8 +38,22 @@ class Invocation:
 
     def summary(self, markdown: str) -> None:
         """A section of the job summary, with secrets masked."""
+        self.summarised = True
         target = self.environ.get("GITHUB_STEP_SUMMARY")
         actions_files.append_summary(Path(target) if target else None, self.redact(markdown))
+
+    def failed(self, error: CodexctlError) -> None:
+        """Outputs and a section of the job summary that say what failed, unless the command said more itself."""
+        if "failure" not in self.outputs:
+            self.output(failure=self.redact(str(error)))
+        if "conclusion" not in self.outputs:
+            self.output(conclusion=error.conclusion)
+        if not self.summarised:
+            here = f"codexctl-ci {self.command} --env {self.settings[o.ENVIRONMENT] or 'ai'} --debug"
+            self.summary(
+                f"### {self.command} failed\n\n```text\n{_fence(str(error))}\n```\n\nThe same on your machine:\n\n"
+                f"```sh\n{here}\n```"
+            )
 
     def print(self, text: str) -> None:
         """The command's result, to stdout, with secrets masked."""
@@ -44,3 +61,8 @@ class Invocation:
         if not text.endswith("\n"):
             sys.stdout.write("\n")
         sys.stdout.flush()
+
+
+def _fence(text: str) -> str:
+    # A fence in foreign text must not end ours.
+    return text.replace("```", "\u2019\u2019\u2019")

@@ -143,7 +143,12 @@ def _click_command(leaf: str, command: Command, environ: Mapping[str, str], reda
         settings = resolve(command.options, flags, environ, command.defaults)
         _register_secrets(command, settings, redact)
         configure_logging(settings[o.LOG_LEVEL], settings[o.LOG_FORMAT], settings[o.DEBUG], redact)
-        _load(command.run)(Invocation(command.name, settings, environ, redact))
+        invocation = Invocation(command.name, settings, environ, redact)
+        try:
+            _load(command.run)(invocation)
+        except CodexctlError as error:
+            invocation.failed(error)
+            raise
 
     return click.Command(
         leaf,

@@ -15,9 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="sandbox.github", description="An imitation of GitHub")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="ADDR:PORT")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--url", help="the address that clients use, where it differs from the one listened on"
-    )
+    parser.add_argument("--url", help="the address that clients use, where it differs from the one listened on")
     options = parser.parse_args()
     address, _, port = options.listen.rpartition(":")
     options.state.mkdir(parents=True, exist_ok=True)

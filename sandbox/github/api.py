@@ -151,9 +151,7 @@ def require(call: Call, route: Route) -> None:
         raise ApiError(
             403,
             f"Resource not accessible by {kind}",
-            headers={
-                "X-Accepted-GitHub-Permissions": "; ".join(right.replace(":", "=") for right in route.rights)
-            },
+            headers={"X-Accepted-GitHub-Permissions": "; ".join(right.replace(":", "=") for right in route.rights)},
         )
     if not allowed(call.role(repository), route.role):
         need = {"admin": "admin rights to Repository", "write": "push access to Repository"}

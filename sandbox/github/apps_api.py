@@ -99,9 +99,7 @@ def create_token(call: Call) -> Answer:
     names = body.get("repositories")
     covered = tuple(name for name in app.repositories if names is None or name.split("/")[1] in names)
     expires = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    token = Token(
-        f"ghs_{secrets.token_hex(18)}", f"{app.slug}[bot]", "installation", rights, covered, expires
-    )
+    token = Token(f"ghs_{secrets.token_hex(18)}", f"{app.slug}[bot]", "installation", rights, covered, expires)
     call.host.state.tokens[token.value] = token
     return Answer(
         201,

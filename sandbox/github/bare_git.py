@@ -76,9 +76,7 @@ class BareRepository:
     def sha(self, revision: str) -> str | None:
         """Return the commit that a revision names, or None."""
         try:
-            return self.git(
-                "rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}"
-            ).strip()
+            return self.git("rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}").strip()
         except GitFailed:
             return None
 
@@ -189,11 +187,7 @@ class BareRepository:
         lines = self.git("ls-tree", "-z", revision, target if path else "").split("\0") if path else []
         if not path:
             lines = self.git("ls-tree", "-z", revision).split("\0")
-        return [
-            (meta[1], meta[2], line.split("\t", 1)[1])
-            for line in lines
-            if line and (meta := line.split()[:3])
-        ]
+        return [(meta[1], meta[2], line.split("\t", 1)[1]) for line in lines if line and (meta := line.split()[:3])]
 
 
 def clean_environment() -> dict[str, str]:

@@ -241,9 +241,7 @@ class GitHub:
         made = self.door("POST", "repositories", {"owner": owner, "name": name, **settings})
         return str(made["full_name"])
 
-    def app(
-        self, slug: str, account: str, public_key: str, rights: dict[str, str], repositories: list[str]
-    ) -> int:
+    def app(self, slug: str, account: str, public_key: str, rights: dict[str, str], repositories: list[str]) -> int:
         """Make a GitHub App, installed for an account on some repositories; return its id. The key is PEM."""
         body = {"slug": slug, "account": account, "public_key": public_key, "rights": rights}
         return int(self.door("POST", "apps", {**body, "repositories": repositories})["id"])

@@ -145,9 +145,7 @@ class Control:
         hidden = {"secrets": "hidden"}
         return {
             "users": {name: dataclasses.asdict(item) for name, item in state.users.items()},
-            "repositories": {
-                name: dataclasses.asdict(item) | hidden for name, item in state.repositories.items()
-            },
+            "repositories": {name: dataclasses.asdict(item) | hidden for name, item in state.repositories.items()},
             "runs": state.runs,
         }
 

@@ -56,9 +56,7 @@ class Graph(Nodes):
         def repository(_info: Any, owner: str, name: str, **_: Any) -> Node:
             found = self._host.state.repository(f"{owner}/{name}")
             if found is None or self.role(found) is None:
-                raise Refused(
-                    "NOT_FOUND", f"Could not resolve to a Repository with the name '{owner}/{name}'."
-                )
+                raise Refused("NOT_FOUND", f"Could not resolve to a Repository with the name '{owner}/{name}'.")
             return self.repository(found)
 
         if not mutation:
@@ -75,18 +73,12 @@ class Graph(Nodes):
             "addPullRequestReviewThreadReply": lambda _info, input: {
                 "comment": self.answer_thread(input["pullRequestReviewThreadId"], input["body"])
             },
-            "resolveReviewThread": lambda _info, input: {
-                "thread": self.resolve_thread(input["threadId"], True)
-            },
-            "unresolveReviewThread": lambda _info, input: {
-                "thread": self.resolve_thread(input["threadId"], False)
-            },
+            "resolveReviewThread": lambda _info, input: {"thread": self.resolve_thread(input["threadId"], True)},
+            "unresolveReviewThread": lambda _info, input: {"thread": self.resolve_thread(input["threadId"], False)},
             "minimizeComment": lambda _info, input: {
                 "minimizedComment": self.minimize(input["subjectId"], input["classifier"])
             },
-            "unminimizeComment": lambda _info, input: {
-                "unminimizedComment": self.minimize(input["subjectId"], None)
-            },
+            "unminimizeComment": lambda _info, input: {"unminimizedComment": self.minimize(input["subjectId"], None)},
         }
 
 

@@ -30,9 +30,7 @@ def connection(items: Sequence[Any], render: Callable[[Any], Node]) -> Callable[
 
     def resolve(_info: Any, **given: Any) -> Node:
         if given.get("first") is None and given.get("last") is None:
-            raise Refused(
-                "MISSING_PAGINATION_BOUNDARIES", "You must provide a `first` or `last` value to paginate."
-            )
+            raise Refused("MISSING_PAGINATION_BOUNDARIES", "You must provide a `first` or `last` value to paginate.")
         start, end = 0, len(items)
         if given.get("after"):
             start = _position(given["after"]) + 1
@@ -229,9 +227,9 @@ class Nodes:
                     "url": shapes.comment(repository, item)["html_url"],
                 },
             ),
-            "timelineItems": lambda info, itemTypes=None, **given: self._timeline(
-                repository, issue, itemTypes
-            )(info, **given),
+            "timelineItems": lambda info, itemTypes=None, **given: self._timeline(repository, issue, itemTypes)(
+                info, **given
+            ),
         }
         if issue.pull:
             node |= self._pull(repository, issue)
@@ -251,10 +249,7 @@ class Nodes:
                 "id": f"EV_{item.id}",
                 "actor": self.user(item.actor),
                 "createdAt": item.created_at,
-                "label": {
-                    key: self._host.shapes.label(repository, item.label or "")[key]
-                    for key in ("name", "color")
-                }
+                "label": {key: self._host.shapes.label(repository, item.label or "")[key] for key in ("name", "color")}
                 | {"id": f"LA_{item.label}"},
             },
         )
@@ -278,9 +273,7 @@ class Nodes:
             "mergeable": "MERGEABLE" if mergeable else "CONFLICTING",
             "reviewDecision": opinions[-1] if opinions else None,
             "reviews": connection(pull.reviews, lambda item: self._review(repository, issue, item)),
-            "reviewThreads": connection(
-                list(pull.threads.values()), lambda item: self.thread(repository, issue, item)
-            ),
+            "reviewThreads": connection(list(pull.threads.values()), lambda item: self.thread(repository, issue, item)),
             "closingIssuesReferences": connection(
                 [repository.issues[number] for number in self._closing(repository, issue)],
                 lambda item: self.issue(repository, item),

@@ -80,9 +80,7 @@ class Host:
         }
         self.outbox.emit(event, payload | shared, actor.starts_workflows)
 
-    def issue_event(
-        self, repository: Repository, issue: Issue, action: str, actor: Actor, **more: Any
-    ) -> None:
+    def issue_event(self, repository: Repository, issue: Issue, action: str, actor: Actor, **more: Any) -> None:
         """Send an `issues` or `pull_request` webhook."""
         if issue.pull:
             pull = self.shapes.pull(repository, issue, self.git(repository))
@@ -109,9 +107,7 @@ class Host:
         """Create an issue or a pull request."""
         now = timestamp()
         number = max(repository.issues, default=0) + 1
-        issue = Issue(
-            self.state.next_id(), actor.login, body, now, now, number=number, title=title, pull=pull
-        )
+        issue = Issue(self.state.next_id(), actor.login, body, now, now, number=number, title=title, pull=pull)
         repository.issues[number] = issue
         if pull:
             self.git(repository).set_ref(f"refs/pull/{number}/head", pull.head_sha)
@@ -137,9 +133,7 @@ class Host:
         self.issue_event(repository, issue, "unlabeled", actor, label=self.shapes.label(repository, found[0]))
         return True
 
-    def set_state(
-        self, repository: Repository, issue: Issue, state: str, reason: str | None, actor: Actor
-    ) -> None:
+    def set_state(self, repository: Repository, issue: Issue, state: str, reason: str | None, actor: Actor) -> None:
         """Close or reopen."""
         if issue.state == state:
             return
@@ -188,9 +182,7 @@ class Host:
         }
         self.emit(repository, "pull_request_review", actor, payload)
 
-    def review_comment_event(
-        self, repository: Repository, issue: Issue, comment: ReviewComment, actor: Actor
-    ) -> None:
+    def review_comment_event(self, repository: Repository, issue: Issue, comment: ReviewComment, actor: Actor) -> None:
         """Send a `pull_request_review_comment` webhook."""
         payload = {
             "action": "created",
@@ -221,9 +213,7 @@ class Host:
         git.delete_ref(f"refs/heads/{branch}")
         self.refs_changed(repository, before, git.refs(), actor)
 
-    def refs_changed(
-        self, repository: Repository, before: dict[str, str], after: dict[str, str], actor: Actor
-    ) -> None:
+    def refs_changed(self, repository: Repository, before: dict[str, str], after: dict[str, str], actor: Actor) -> None:
         """Follow branches that moved: push events, heads of pull requests, merges made outside the API."""
         for name in sorted(before.keys() | after.keys()):
             old, new = before.get(name, ZERO), after.get(name, ZERO)
@@ -235,9 +225,7 @@ class Host:
                 for issue in [item for item in owner.issues.values() if item.pull and item.state == "open"]:
                     self._follow(owner, issue, repository, branch, new, actor)
 
-    def _follow(
-        self, owner: Repository, issue: Issue, pushed: Repository, branch: str, new: str, actor: Actor
-    ) -> None:
+    def _follow(self, owner: Repository, issue: Issue, pushed: Repository, branch: str, new: str, actor: Actor) -> None:
         pull = issue.pull
         assert pull is not None
         git = self.git(owner)

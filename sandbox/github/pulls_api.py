@@ -176,9 +176,7 @@ def add_line_comment(
 ) -> ReviewComment:
     """Write a comment on a line; without a thread it opens one."""
     found, pull = call.repository(), pull_of(issue)
-    changed = {
-        entry.path: entry for entry in call.host.git(found).changed_files(pull.base_sha, pull.head_sha)
-    }
+    changed = {entry.path: entry for entry in call.host.git(found).changed_files(pull.base_sha, pull.head_sha)}
     if thread is None and item["path"] not in changed:
         raise unprocessable("Path could not be resolved")
     now = timestamp()
@@ -255,9 +253,7 @@ def comments_of_review(call: Call) -> Answer:
     """Answer the comments that came with a review."""
     found, issue, item = _review(call)
     items = [entry for entry in pull_of(issue).comments if entry.review == item.id]
-    return Answer(
-        200, [call.host.shapes.review_comment(found, issue.number, one) for one in call.page(items)]
-    )
+    return Answer(200, [call.host.shapes.review_comment(found, issue.number, one) for one in call.page(items)])
 
 
 @ROUTES.add("pulls/list-review-comments", _READ)

@@ -175,11 +175,7 @@ def matching_refs(call: Call) -> Answer:
     refs = call.host.git(found).refs("refs/")
     return Answer(
         200,
-        [
-            call.host.shapes.ref(found, name, sha)
-            for name, sha in sorted(refs.items())
-            if name.startswith(start)
-        ],
+        [call.host.shapes.ref(found, name, sha) for name, sha in sorted(refs.items()) if name.startswith(start)],
     )
 
 
@@ -222,9 +218,7 @@ def delete_ref(call: Call) -> Answer:
 def labels(call: Call) -> Answer:
     """Answer the repository's labels."""
     found = call.repository()
-    return Answer(
-        200, [call.host.shapes.label(found, item.name) for item in call.page(list(found.labels.values()))]
-    )
+    return Answer(200, [call.host.shapes.label(found, item.name) for item in call.page(list(found.labels.values()))])
 
 
 @ROUTES.add("issues/create-label", "issues:write", role="write")
@@ -283,9 +277,7 @@ def secrets(call: Call) -> Answer:
     """Answer the names of the repository's secrets."""
     found = call.repository()
     now = timestamp()
-    listed = [
-        {"name": name, "created_at": now, "updated_at": now} for name in call.page(sorted(found.secrets))
-    ]
+    listed = [{"name": name, "created_at": now, "updated_at": now} for name in call.page(sorted(found.secrets))]
     return Answer(200, {"total_count": len(found.secrets), "secrets": listed})
 
 
@@ -321,9 +313,7 @@ def environment(call: Call) -> Answer:
     return Answer(200, _environment(call, found, name))
 
 
-@ROUTES.add(
-    "actions/get-github-actions-default-workflow-permissions-repository", "administration:read", role="admin"
-)
+@ROUTES.add("actions/get-github-actions-default-workflow-permissions-repository", "administration:read", role="admin")
 def workflow_permissions(call: Call) -> Answer:
     """Answer what a job's own token may do by default."""
     return Answer(200, {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False})

@@ -107,9 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> tuple[int, dict[str, str], bytes]:
         server = self.server
         if is_git(path):
-            done = answer_git(
-                server.host, self.command, path, raw_query, dict(self.headers.items()), body, token
-            )
+            done = answer_git(server.host, self.command, path, raw_query, dict(self.headers.items()), body, token)
             return done.status, done.headers, done.body
         headers: dict[str, str] = {}
         with server.host.state.lock:
@@ -151,9 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json(error.status, error.body(), headers)
 
     def _serve_control(self, door: str, body: bytes) -> None:
-        if not secrets.compare_digest(
-            password(self.headers.get("Authorization", "")), self.server.control_token
-        ):
+        if not secrets.compare_digest(password(self.headers.get("Authorization", "")), self.server.control_token):
             self._send_json(401, {"message": "the control token is missing or wrong"}, {})
             return
         answer = self.server.control.answer(self.command, unquote(door), json.loads(body or b"{}"))

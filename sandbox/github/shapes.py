@@ -225,9 +225,7 @@ class Shapes(GitShapes):
         kept = ("url", "events_url", "timeline_url", "pull_request", "repository_url", "labels_url")
         base = {key: value for key, value in self.issue(repository, issue).items() if key not in kept}
         mergeable = issue.state == "open" and git.mergeable(pull.base_sha, pull.head_sha) is not None
-        tail = {
-            name: {"href": f"{api}/{name}"} for name in ("comments", "commits", "review_comments", "statuses")
-        }
+        tail = {name: {"href": f"{api}/{name}"} for name in ("comments", "commits", "review_comments", "statuses")}
         side = {
             "html": {"href": base["html_url"]},
             "issue": {"href": f"{self._api}/repos/{repository.full_name}/issues/{issue.number}"},

@@ -59,9 +59,9 @@ def test_a_fork_offers_its_branch(shop: Shop) -> None:
     number = shop.reader.open_pull(shop.name, "rita:main", "From a fork")
     pull = shop.owner.read_pull(shop.name, number)
     assert (pull["head"]["sha"], pull["head"]["repo"]["full_name"]) == (sha, "rita/shop")
-    assert [
-        item["filename"] for item in shop.owner.rest("GET", f"/repos/{shop.name}/pulls/{number}/files")
-    ] == ["a.txt"]
+    assert [item["filename"] for item in shop.owner.rest("GET", f"/repos/{shop.name}/pulls/{number}/files")] == [
+        "a.txt"
+    ]
 
 
 def test_large_pushes_arrive_whole(shop: Shop) -> None:

@@ -53,9 +53,7 @@ query {
   }
 }
 """
-RESOLVE = (
-    "mutation($thread: ID!) { resolveReviewThread(input: {threadId: $thread}) { thread { isResolved } } }"
-)
+RESOLVE = "mutation($thread: ID!) { resolveReviewThread(input: {threadId: $thread}) { thread { isResolved } } }"
 
 
 def threads(shop: Shop, number: int) -> list[dict[str, Any]]:

@@ -144,9 +144,7 @@ def test_deleting_a_ref_deletes_the_branch_and_closes_its_pull_request(shop: Sho
 
 def test_an_app_buys_a_token_that_acts_as_its_bot(shop: Shop) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -164,9 +162,7 @@ def test_an_app_buys_a_token_that_acts_as_its_bot(shop: Shop) -> None:
 
 def test_what_a_jobs_own_token_does_starts_no_workflows(shop: Shop) -> None:
     shop.github.person("github-actions[bot]", type="Bot")
-    token = shop.github.token(
-        "github-actions[bot]", kind="job", rights={"issues": "write"}, repositories=[shop.name]
-    )
+    token = shop.github.token("github-actions[bot]", kind="job", rights={"issues": "write"}, repositories=[shop.name])
     job = Person(shop.github.url, "github-actions[bot]", token)
     number = shop.owner.issue(shop.name, "Greet")
     job.comment(shop.name, number, "on it")

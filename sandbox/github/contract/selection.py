@@ -110,8 +110,7 @@ _CONTENT = (
 GRAPHQL_FIELDS: dict[str, str] = {
     "Query": "viewer repository node nodes rateLimit user",
     "Mutation": (
-        "addPullRequestReviewThreadReply resolveReviewThread unresolveReviewThread minimizeComment "
-        "unminimizeComment"
+        "addPullRequestReviewThreadReply resolveReviewThread unresolveReviewThread minimizeComment unminimizeComment"
     ),
     "Node": "id",
     "Actor": "login url avatarUrl resourcePath",

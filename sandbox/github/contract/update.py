@@ -33,17 +33,13 @@ from sandbox.github.contract.selection import GRAPHQL_FIELDS, OPERATIONS, WEBHOO
 HERE = Path(__file__).parent
 OPENAPI_PACKAGE = "@octokit/openapi"
 GRAPHQL_PACKAGE = "@octokit/graphql-schema"
-PROSE = frozenset(
-    {"description", "summary", "example", "examples", "externalDocs", "title", "deprecated", "tags"}
-)
+PROSE = frozenset({"description", "summary", "example", "examples", "externalDocs", "title", "deprecated", "tags"})
 Json = Any
 
 
 def fetch(package: str, folder: Path) -> tuple[Path, dict[str, str]]:
     """Unpack an npm package below `folder`; return its root and its name, version and licence."""
-    done = subprocess.run(
-        ["npm", "pack", "--silent", package], cwd=folder, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True, capture_output=True, text=True)
     archive = folder / done.stdout.strip().splitlines()[-1]
     root = folder / archive.stem
     with tarfile.open(archive) as tar:
@@ -113,8 +109,7 @@ def rest_extract(document: Json) -> Json:
     for method, path in OPERATIONS:
         found = document["paths"][path][method]
         parameters = [
-            resolve(document, item["$ref"]) if "$ref" in item else item
-            for item in found.get("parameters", [])
+            resolve(document, item["$ref"]) if "$ref" in item else item for item in found.get("parameters", [])
         ]
         responses = {
             code: resolve(document, item["$ref"]) if "$ref" in item else item
@@ -136,8 +131,7 @@ def rest_extract(document: Json) -> Json:
             "responses": {code: without_prose(json_schema(item)) for code, item in responses.items()},
         }
     webhooks = {
-        name: without_prose(json_schema(document["x-webhooks"][name]["post"]["requestBody"]))
-        for name in WEBHOOKS
+        name: without_prose(json_schema(document["x-webhooks"][name]["post"]["requestBody"])) for name in WEBHOOKS
     }
     schemas: dict[str, Json] = {}
     waiting = list(references([operations, webhooks]))
