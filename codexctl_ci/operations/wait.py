@@ -1,0 +1,194 @@
+"""Wait until everything that was applied is ready, or say at once why it can't become so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+from codexctl_ci.errors import NotReady
+from codexctl_ci.operations.diagnose import diagnose
+from codexctl_ci.operations.surroundings import Surroundings
+from codexctl_ci.operations.watching import Retries, Target, Watches, listed, retried
+from codexctl_ci.ports import ClusterApi
+from codexctl_ci.readiness.judge import asks_again_at, judge
+from codexctl_ci.readiness.kinds import settled_at_once
+from codexctl_ci.readiness.outcome import Snapshot, WaitResult
+from codexctl_ci.readiness.verdict import Verdict, ready
+from codexctl_ci.stack.objects import Ref
+
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"})
+_KEEP_READY = frozenset({"Service", "PersistentVolumeClaim", "CustomResourceDefinition"})
+_HEARTBEAT = 30.0
+_SEVERAL = 8
+
+OnProgress = Callable[[Snapshot], None]
+
+
+def wait_until_ready(
+    cluster: ClusterApi,
+    refs: Iterable[Ref],
+    *,
+    timeout: timedelta,
+    on_progress: OnProgress | None = None,
+    retries: Retries | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> WaitResult:
+    """Watch ``refs`` until all are ready, one has failed for good, or ``timeout``, the whole time, is over.
+
+    Never raises for what isn't ready: the result tells, with events and logs. An object that is gone counts as
+    settled. Transport faults are tried again as ``retries`` says; after that they are raised.
+    """
+    wait = _Wait(cluster, refs, timeout, on_progress or (lambda _: None), retries or Retries(), clock)
+    return wait.run()
+
+
+def not_ready(result: WaitResult) -> NotReady:
+    """The error for a result that isn't ready: names the first objects and their reasons."""
+    count, first = len(result.failures), result.failures[:3]
+    lines = "; ".join(f"{failure.ref}: {failure.verdict}" for failure in first)
+    more = f" and {count - len(first)} more" if count > len(first) else ""
+    what = f"{count} of {len(result.verdicts)} objects are not ready"
+    when = f" after {result.elapsed.total_seconds():.0f}s" if result.timed_out else ""
+    return NotReady(
+        what + when, reason=lines + more, hint="read the events and logs above; raise --wait-timeout if slow"
+    )
+
+
+class _Wait:
+    def __init__(
+        self,
+        cluster: ClusterApi,
+        refs: Iterable[Ref],
+        timeout: timedelta,
+        on_progress: OnProgress,
+        retries: Retries,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster = cluster
+        self._refs = list(dict.fromkeys(refs))
+        self._timeout = timeout
+        self._tell = on_progress
+        self._retries = retries
+        self._clock = clock
+        self._begun = self._told = clock()
+        self._around = Surroundings(cluster)
+        self._verdicts: dict[Ref, Verdict] = {
+            ref: ready() for ref in self._refs if settled_at_once(ref.api_version, ref.kind)
+        }
+        self._watched = frozenset(self._refs) - self._verdicts.keys()
+
+    def run(self) -> WaitResult:
+        targets = _targets(self._watched)
+        starts = self._list(targets)
+        self._judge(self._watched)
+        if self._over():
+            return self._result()
+        with Watches(self._cluster, self._retries) as watches:
+            secondary = self._around_targets()
+            starts |= self._list(secondary)
+            for target in dict.fromkeys((*secondary, *targets)):
+                if not self._stays_ready(target):
+                    watches.follow(target, starts[target])
+            self._judge(self._watched)
+            while not self._over():
+                dirty: set[Ref] = set()
+                changes = watches.take(self._patience())
+                for _, change in changes:
+                    dirty |= self._around.see(change.object, self._clock(), gone=change.kind == "DELETED")
+                self._judge((dirty & self._watched) if changes else self._unready())
+                self._keep_alive()
+        return self._result()
+
+    def _list(self, targets: Collection[Target]) -> dict[Target, str]:
+        if not targets:
+            return {}
+        starts: dict[Target, str] = {}
+        with ThreadPoolExecutor(min(_SEVERAL, len(targets))) as pool:
+            pages = pool.map(
+                lambda target: retried(lambda: listed(self._cluster, target), self._retries, time.sleep), targets
+            )
+            for target, (found, version) in zip(targets, pages, strict=True):
+                starts[target] = version
+                for obj in found:
+                    # Items of a list come without these two.
+                    full = {"apiVersion": target.api_version, "kind": target.kind, **obj}
+                    self._around.see(full, self._clock(), gone=False)
+        return starts
+
+    def _around_targets(self) -> list[Target]:
+        """Pods and ReplicaSets of the namespaces in which a workload is not ready."""
+        slow = [ref for ref in self._watched if ref.kind in WORKLOADS and not self._verdicts[ref].ready]
+        found = {Target("v1", "Pod", ref.namespace) for ref in slow}
+        found |= {Target("apps/v1", "ReplicaSet", ref.namespace) for ref in slow if ref.kind == "Deployment"}
+        return sorted(found)
+
+    def _stays_ready(self, target: Target) -> bool:
+        if target.kind not in _KEEP_READY:
+            return False
+        own = [ref for ref in self._watched if (ref.api_version, ref.kind) == (target.api_version, target.kind)]
+        return all(self._verdicts[ref].ready for ref in own)
+
+    def _judge(self, refs: Collection[Ref]) -> None:
+        now = self._clock()
+        changed = []
+        for ref in refs:
+            obj = self._around.find(ref)
+            verdict = ready("Gone", "deleted meanwhile") if obj is None else judge(obj, self._around.of(obj), now)
+            if self._verdicts.get(ref) != verdict:
+                self._verdicts[ref] = verdict
+                changed.append(ref)
+        if changed:
+            self._report(tuple(sorted(changed)))
+
+    def _report(self, changed: tuple[Ref, ...]) -> None:
+        self._told = self._clock()
+        elapsed = timedelta(seconds=self._told - self._begun)
+        self._tell(Snapshot(dict(self._verdicts), elapsed, self._timeout, changed))
+
+    def _keep_alive(self) -> None:
+        if self._clock() - self._told >= _HEARTBEAT:
+            self._report(())
+
+    def _over(self) -> bool:
+        verdicts = self._verdicts.values()
+        ended = all(verdict.ready for verdict in verdicts) or any(verdict.fatal for verdict in verdicts)
+        return ended or self._left() <= 0
+
+    def _left(self) -> float:
+        return self._begun + self._timeout.total_seconds() - self._clock()
+
+    def _unready(self) -> set[Ref]:
+        return {ref for ref in self._watched if not self._verdicts[ref].ready}
+
+    def _patience(self) -> float:
+        now = self._clock()
+        times = [
+            at
+            for ref in self._unready()
+            if (obj := self._around.find(ref)) is not None
+            and (at := asks_again_at(obj, self._around.of(obj), now)) is not None
+        ]
+        return max(0.0, min([self._left(), _HEARTBEAT, *(at - now for at in times)]))
+
+    def _result(self) -> WaitResult:
+        verdicts = {ref: self._verdicts[ref] for ref in self._refs}
+        elapsed = timedelta(seconds=self._clock() - self._begun)
+        bad = [ref for ref, verdict in verdicts.items() if not verdict.ready]
+        fatal = [ref for ref in bad if verdicts[ref].fatal]
+        shown = fatal or bad
+        failures = diagnose(self._cluster, [(ref, verdicts[ref], self._around.uid(ref)) for ref in shown])
+        return WaitResult(verdicts, elapsed, bool(bad) and not fatal, failures)
+
+
+def _targets(refs: Iterable[Ref]) -> list[Target]:
+    """One watch a kind and namespace; of a kind with a single object only that one."""
+    grouped: dict[Target, list[str]] = {}
+    for ref in sorted(refs):
+        grouped.setdefault(Target(ref.api_version, ref.kind, ref.namespace), []).append(ref.name)
+    return [
+        replace(target, name=names[0]) if len(names) == 1 and target.kind not in ("Pod", "ReplicaSet") else target
+        for target, names in grouped.items()
+    ]
