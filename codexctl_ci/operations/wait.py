@@ -12,7 +12,8 @@ from codexctl_ci.errors import NotReady
 from codexctl_ci.operations.diagnose import diagnose
 from codexctl_ci.operations.surroundings import Surroundings
 from codexctl_ci.operations.watching import Retries, Target, Watches, listed, retried
-from codexctl_ci.ports import ClusterApi
+from codexctl_ci.ports import ClusterApi, Listing
+from codexctl_ci.readiness.budgets import Limits
 from codexctl_ci.readiness.judge import asks_again_at, judge
 from codexctl_ci.readiness.kinds import settled_at_once
 from codexctl_ci.readiness.outcome import Snapshot, WaitResult
@@ -34,14 +35,18 @@ def wait_until_ready(
     timeout: timedelta,
     on_progress: OnProgress | None = None,
     retries: Retries | None = None,
+    limits: Limits | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> WaitResult:
     """Watch ``refs`` until all are ready, one has failed for good, or ``timeout``, the whole time, is over.
 
     Never raises for what isn't ready: the result tells, with events and logs. An object that is gone counts as
-    settled. Transport faults are tried again as ``retries`` says; after that they are raised.
+    settled. Transport faults are tried again as ``retries`` says; after that they are raised. ``limits``: how long
+    pods in trouble are tolerated.
     """
-    wait = _Wait(cluster, refs, timeout, on_progress or (lambda _: None), retries or Retries(), clock)
+    wait = _Wait(
+        cluster, refs, timeout, on_progress or (lambda _: None), retries or Retries(), limits or Limits(), clock
+    )
     return wait.run()
 
 
@@ -65,6 +70,7 @@ class _Wait:
         timeout: timedelta,
         on_progress: OnProgress,
         retries: Retries,
+        limits: Limits,
         clock: Callable[[], float],
     ) -> None:
         self._cluster = cluster
@@ -72,6 +78,7 @@ class _Wait:
         self._timeout = timeout
         self._tell = on_progress
         self._retries = retries
+        self._limits = limits
         self._clock = clock
         self._begun = self._told = clock()
         self._around = Surroundings(cluster)
@@ -96,26 +103,23 @@ class _Wait:
             while not self._over():
                 dirty: set[Ref] = set()
                 changes = watches.take(self._patience())
-                for _, change in changes:
+                for change in changes:
                     dirty |= self._around.see(change.object, self._clock(), gone=change.kind == "DELETED")
                 self._judge((dirty & self._watched) if changes else self._unready())
                 self._keep_alive()
         return self._result()
 
-    def _list(self, targets: Collection[Target]) -> dict[Target, str]:
+    def _list(self, targets: Collection[Target]) -> dict[Target, Listing]:
         if not targets:
             return {}
-        starts: dict[Target, str] = {}
         with ThreadPoolExecutor(min(_SEVERAL, len(targets))) as pool:
             pages = pool.map(
                 lambda target: retried(lambda: listed(self._cluster, target), self._retries, time.sleep), targets
             )
-            for target, (found, version) in zip(targets, pages, strict=True):
-                starts[target] = version
-                for obj in found:
-                    # Items of a list come without these two.
-                    full = {"apiVersion": target.api_version, "kind": target.kind, **obj}
-                    self._around.see(full, self._clock(), gone=False)
+            starts = dict(zip(targets, pages, strict=True))
+        for listing in starts.values():
+            for obj in listing.items:
+                self._around.see(obj, self._clock(), gone=False)
         return starts
 
     def _around_targets(self) -> list[Target]:
@@ -136,7 +140,11 @@ class _Wait:
         changed = []
         for ref in refs:
             obj = self._around.find(ref)
-            verdict = ready("Gone", "deleted meanwhile") if obj is None else judge(obj, self._around.of(obj), now)
+            verdict = (
+                ready("Gone", "deleted meanwhile")
+                if obj is None
+                else judge(obj, self._around.of(obj), now, self._limits)
+            )
             if self._verdicts.get(ref) != verdict:
                 self._verdicts[ref] = verdict
                 changed.append(ref)
@@ -169,7 +177,7 @@ class _Wait:
             at
             for ref in self._unready()
             if (obj := self._around.find(ref)) is not None
-            and (at := asks_again_at(obj, self._around.of(obj), now)) is not None
+            and (at := asks_again_at(obj, self._around.of(obj), now, self._limits)) is not None
         ]
         return max(0.0, min([self._left(), _HEARTBEAT, *(at - now for at in times)]))
 

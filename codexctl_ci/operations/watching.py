@@ -6,21 +6,17 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 from codexctl_ci.errors import ApiError, TransportError
-from codexctl_ci.ports import Change, ClusterApi
-from codexctl_ci.stack.objects import Manifest
+from codexctl_ci.ports import Change, ClusterApi, Listing, Watching
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-# A watch is opened anew after this time, so that a thread whose wait is over soon sees it.
-_WINDOW = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,41 +47,53 @@ class Watches:
     def __init__(self, cluster: ClusterApi, retries: Retries) -> None:
         self._cluster = cluster
         self._retries = retries
-        self._queue: queue.SimpleQueue[tuple[Target, Change] | TransportError] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Change | Exception] = queue.SimpleQueue()
         self._over = threading.Event()
+        self._open: list[Watching] = []
 
     def __enter__(self) -> Watches:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        for watching in self._open:
+            watching.close()
 
-    def follow(self, target: Target, since: str) -> None:
-        """Watch ``target`` from the resource version of its listing on."""
-        threading.Thread(target=self._run, args=(target, since), name=f"watch {target.kind}", daemon=True).start()
+    def follow(self, target: Target, start: Listing) -> None:
+        """Watch ``target`` from its listing on."""
+        threading.Thread(target=self._run, args=(target, start), name=f"watch {target.kind}", daemon=True).start()
 
-    def take(self, seconds: float) -> list[tuple[Target, Change]]:
+    def take(self, seconds: float) -> list[Change]:
         """All changes that have come, waiting at most ``seconds`` for the first. Raises what ended a watch."""
-        found: list[tuple[Target, Change]] = []
+        found: list[Change] = []
         with contextlib.suppress(queue.Empty):
             item = self._queue.get(timeout=max(0.0, seconds))
             while True:
-                if isinstance(item, TransportError):
+                if isinstance(item, Exception):
                     raise item
                 found.append(item)
                 item = self._queue.get_nowait()
         return found
 
-    def _run(self, target: Target, since: str) -> None:
-        faults = 0
+    def _run(self, target: Target, start: Listing) -> None:
+        since, known, faults = start.resource_version, start.items, 0
         while not self._over.is_set():
             try:
-                for change in self._watch(target, since):
-                    if self._over.is_set():
-                        return
+                watching = self._cluster.watch(
+                    target.api_version,
+                    target.kind,
+                    target.namespace,
+                    since=since,
+                    fields=target.fields,
+                    known=known,
+                )
+                self._open.append(watching)
+                if self._over.is_set():
+                    watching.close()
+                for change in watching:
                     faults = 0
                     since = str(change.object.get("metadata", {}).get("resourceVersion") or since)
-                    self._queue.put((target, change))
+                    self._queue.put(change)
             except TransportError as error:
                 faults += 1
                 if not _passing(error) or faults > self._retries.count:
@@ -93,11 +101,9 @@ class Watches:
                     return
                 log.warning("watch of %s was broken, trying again: %s", target.kind, error)
                 self._over.wait(self._retries.backoff.total_seconds() * 2 ** (faults - 1))
-
-    def _watch(self, target: Target, since: str) -> Iterator[Change]:
-        return self._cluster.watch(
-            target.api_version, target.kind, target.namespace, since=since, fields=target.fields, timeout=_WINDOW
-        )
+            except Exception as error:  # noqa: BLE001 - whatever it is, the one who waits must hear of it
+                self._queue.put(error)
+                return
 
 
 def _passing(error: TransportError) -> bool:
@@ -117,7 +123,6 @@ def retried(call: Callable[[], T], retries: Retries, pause: Callable[[float], ob
     raise AssertionError("unreachable")
 
 
-def listed(cluster: ClusterApi, target: Target) -> tuple[list[Manifest], str]:
+def listed(cluster: ClusterApi, target: Target) -> Listing:
     """The objects of ``target`` and the resource version to watch from."""
-    found = cluster.list(target.api_version, target.kind, target.namespace, fields=target.fields)
-    return found.items, found.resource_version
+    return cluster.list(target.api_version, target.kind, target.namespace, fields=target.fields)

@@ -1,0 +1,211 @@
+"""Waiting on a cluster whose controllers are the test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from codexctl_ci.errors import ApiError
+from codexctl_ci.operations.wait import not_ready, wait_until_ready
+from codexctl_ci.operations.watching import Retries
+from codexctl_ci.readiness.budgets import Limits
+from codexctl_ci.readiness.outcome import Snapshot, WaitResult
+from codexctl_ci.stack.objects import Manifest, Ref
+from tests.support.memory_cluster import MemoryCluster
+
+SOON = timedelta(seconds=20)
+QUICK = Retries(2, timedelta(milliseconds=1))
+API = Ref("apps/v1", "Deployment", "api", "ns")
+REVISION = {"deployment.kubernetes.io/revision": "1"}
+
+
+def deployment(name: str = "api", ready: bool = False, **more: Any) -> Manifest:
+    done = int(ready)
+    counts = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": done, "readyReplicas": done}
+    conditions = [{"type": "Available", "status": "True" if ready else "False", "reason": "MinimumReplicasUnavailable"}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "ns", "uid": name, "generation": 1, "annotations": REVISION, **more},
+        "spec": {"replicas": 1},
+        "status": {"observedGeneration": 1, **counts, "conditions": conditions},
+    }
+
+
+def replica_set() -> Manifest:
+    meta = {"name": "api-1", "namespace": "ns", "uid": "rs", "annotations": REVISION}
+    owner = {"ownerReferences": [{"uid": "api", "controller": True}]}
+    return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": meta | owner}
+
+
+def pod(reason: str, restarts: int = 0) -> Manifest:
+    state = {"waiting": {"reason": reason, "message": "because"}}
+    last = {"terminated": {"exitCode": 7, "reason": "Error"}} if restarts else {}
+    owner = {"ownerReferences": [{"uid": "rs", "controller": True}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "api-1-x", "namespace": "ns", "uid": "pod", **owner},
+        "status": {
+            "phase": "Pending",
+            "containerStatuses": [{"name": "app", "restartCount": restarts, "state": state, "lastState": last}],
+        },
+    }
+
+
+def event(reason: str, about: str, uid: str, time: str) -> Manifest:
+    kind = "Pod" if about.endswith("-x") else "Deployment"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"e-{reason}", "namespace": "ns"},
+        "involvedObject": {"kind": kind, "name": about, "uid": uid},
+        "type": "Warning",
+        "reason": reason,
+        "message": f"{reason} happened",
+        "lastTimestamp": time,
+        "count": 4,
+    }
+
+
+def while_waiting(cluster: MemoryCluster, then: Callable[[], object], **options: Any) -> WaitResult:
+    """Wait for the Deployment, and run ``then`` as soon as somebody watches."""
+
+    def act() -> None:
+        cluster.watching.wait(10)
+        then()
+
+    actor = threading.Thread(target=act)
+    actor.start()
+    result = wait_until_ready(cluster, [API], timeout=options.pop("timeout", SOON), retries=QUICK, **options)
+    actor.join()
+    return result
+
+
+def test_what_is_ready_already_costs_one_list_and_no_watch() -> None:
+    cluster = MemoryCluster(deployment(ready=True))
+    assert wait_until_ready(cluster, [API], timeout=SOON).ready
+    assert cluster.calls == [("list", "Deployment ns metadata.name=api")]
+
+
+def test_kinds_that_are_settled_at_once_cost_nothing() -> None:
+    cluster = MemoryCluster()
+    result = wait_until_ready(cluster, [Ref("v1", "ConfigMap", "c", "ns")], timeout=SOON)
+    assert result.ready and not cluster.calls
+
+
+def test_wait_ends_with_the_last_object_that_becomes_ready() -> None:
+    cluster = MemoryCluster(deployment(), deployment("db", ready=True))
+    assert while_waiting(cluster, lambda: cluster.put(deployment(ready=True))).ready
+
+
+def test_object_that_a_hook_deleted_is_settled() -> None:
+    cluster = MemoryCluster(deployment())
+    result = while_waiting(cluster, lambda: cluster.remove(API))
+    assert result.ready and result.verdicts[API].reason == "Gone"
+    assert wait_until_ready(cluster, [API], timeout=SOON).ready
+
+
+def test_fatal_pod_ends_the_wait_with_events_and_the_log_of_the_crash() -> None:
+    cluster = MemoryCluster(
+        deployment(),
+        replica_set(),
+        pod("ContainerCreating"),
+        event("BackOff", "api-1-x", "pod", "2026-01-01T00:00:02Z"),
+        event("Scaled", "api", "api", "2026-01-01T00:00:01Z"),
+        event("Other", "else", "else", "2026-01-01T00:00:03Z"),
+    )
+    cluster.log_texts[("api-1-x", "app", True)] = "\n".join(f"line {n}" for n in range(40))
+
+    def crash() -> None:
+        for restarts in (0, 1, 3):
+            cluster.put(pod("CrashLoopBackOff", restarts))
+
+    result = while_waiting(cluster, crash)
+    (failure,) = result.failures
+    assert (failure.verdict.reason, failure.ref, result.timed_out) == ("CrashLoopBackOff", API, False)
+    assert [line.reason for line in failure.events] == ["Scaled", "BackOff"]
+    assert failure.events[1].count == 4 and failure.events[1].about == "Pod/api-1-x"
+    assert failure.log == tuple(f"line {n}" for n in range(10, 40))
+    assert "previous" in failure.log_of
+    text = str(not_ready(result))
+    assert "Deployment/api in ns" in text and "exit code 7" in text and not_ready(result).exit_code == 5
+
+
+def test_time_over_is_not_ready_and_says_what_was_missing() -> None:
+    cluster = MemoryCluster(deployment(), replica_set(), pod("ContainerCreating"))
+    result = wait_until_ready(cluster, [API], timeout=timedelta(milliseconds=80))
+    assert result.timed_out and not result.ready
+    assert result.failures[0].verdict.reason == "Unavailable"
+
+
+def test_budget_of_time_is_noticed_without_any_event() -> None:
+    waiting = pod("CreateContainerConfigError")
+    cluster = MemoryCluster(deployment(), replica_set(), waiting)
+    result = wait_until_ready(cluster, [API], timeout=SOON, limits=Limits(config=0.05))
+    assert result.failures[0].verdict.reason == "CreateContainerConfigError" and not result.timed_out
+
+
+def test_broken_watch_is_opened_again() -> None:
+    cluster = MemoryCluster(deployment())
+
+    def break_and_heal() -> None:
+        cluster.break_watches(ApiError("watch", status=500))
+        cluster.put(deployment(ready=True))
+
+    assert while_waiting(cluster, break_and_heal).ready
+
+
+def test_faults_beyond_the_retries_are_raised() -> None:
+    cluster = MemoryCluster(deployment())
+    cluster.faults[("list", "Deployment")] = [ApiError("list", status=503) for _ in range(3)]
+    with pytest.raises(ApiError):
+        wait_until_ready(cluster, [API], timeout=SOON, retries=QUICK)
+    cluster.faults[("list", "Deployment")] = [ApiError("list", status=503) for _ in range(2)]
+    cluster.put(deployment(ready=True))
+    assert wait_until_ready(cluster, [API], timeout=SOON, retries=QUICK).ready
+
+
+def test_refused_watch_is_raised_at_once() -> None:
+    cluster = MemoryCluster(deployment())
+    cluster.faults[("watch", "Pod")] = [ApiError("watch", status=403, kind="Forbidden")]
+    with pytest.raises(ApiError) as caught:
+        wait_until_ready(cluster, [API], timeout=SOON, retries=QUICK)
+    assert caught.value.status == 403
+
+
+def test_each_change_is_told_once() -> None:
+    cluster = MemoryCluster(deployment())
+    seen: list[Snapshot] = []
+    while_waiting(cluster, lambda: cluster.put(deployment(ready=True)), on_progress=seen.append)
+    told = [snapshot.verdicts[API].state.value for snapshot in seen]
+    assert told == ["progressing", "ready"] and seen[-1].changed == (API,) and seen[-1].ready == 1
+
+
+def claim(phase: str, storage_class: str | None) -> Manifest:
+    spec = {"storageClassName": storage_class} if storage_class else {}
+    meta = {"name": "data", "namespace": "ns"}
+    kind = "PersistentVolumeClaim"
+    return {"apiVersion": "v1", "kind": kind, "metadata": meta, "spec": spec, "status": {"phase": phase}}
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("mode", ["WaitForFirstConsumer", "Immediate"])
+def test_claim_is_judged_by_the_binding_mode_of_its_class(named: bool, mode: str) -> None:
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    cluster = MemoryCluster(
+        claim("Pending", "late" if named else None),
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": "late", "annotations": default},
+            "volumeBindingMode": mode,
+        },
+    )
+    ref = Ref("v1", "PersistentVolumeClaim", "data", "ns")
+    result = wait_until_ready(cluster, [ref], timeout=timedelta(milliseconds=50))
+    assert result.ready is (mode == "WaitForFirstConsumer")
