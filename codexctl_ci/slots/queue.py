@@ -20,6 +20,7 @@ SETTLING = timedelta(seconds=1.2)
 times have whole seconds, and a claim created later in that second may have the smaller UID."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _spent(view: View) -> set[str]:
 
 def _next_in_line(view: View, ask: Ask, queue: list[ClaimRecord]) -> int:
     """The slot that a claim which comes now would get, 0 where it would wait."""
-    last = ClaimRecord(ask.claim, wanted=ask.wanted, created=datetime.max.replace(tzinfo=UTC))
+    last = ClaimRecord(ask.claim, wanted=ask.wanted, created=_LAST)
     return assignments(view, ask.limit, [*queue, last]).get(ask.claim.key, 0)
 
 
@@ -199,4 +200,5 @@ def _settled_at(claim: ClaimRecord) -> datetime:
 
 def _freed(view: View, number: int) -> datetime:
     record = view.slots.get(number)
-    return (record.freed if record else None) or _NEVER
+    # Used ones first: their host names have certificates already.
+    return (record.freed if record else None) or _LAST
