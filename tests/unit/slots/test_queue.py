@@ -152,4 +152,4 @@ def test_slots_held_outside_of_our_records_are_not_given_away() -> None:
 
 def test_claim_whose_limit_became_smaller_aims_anew() -> None:
     mine = waits(7, target=5, firm=True)
-    assert next_action(view([free(1)], [mine]), Ask(claim(7), 2), LATER) == Aim(mine, 2)
+    assert next_action(view([free(1)], [mine]), Ask(claim(7), 2), LATER) == Aim(mine, 1)
