@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 configuration or usage, 3 a bug here, 4 no free 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -31,12 +32,15 @@ from codexctl_ci.reporting.redaction import Redactor
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 
 _SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|PRIVATE_KEY|_PAT)(_|$)")
+REPOSITORY_VARIABLES = "CODEXCTL_REPOSITORY_VARIABLES"
+# A repository variable may set our options, but never what the process itself lives by.
+_OURS = re.compile(r"CODEXCTL_(?!INPUT_)[A-Z0-9_]+|LETSENCRYPT_EMAIL")
 _GLOBAL_NAMES = frozenset(option.name for option in o.GLOBAL)
 
 
 def main(argv: list[str], environ: Mapping[str, str] | None = None) -> int:
     """Run one command line and return its exit code. ``environ`` is the process environment unless given."""
-    environ = dict(os.environ if environ is None else environ)
+    environ = with_repository_variables(os.environ if environ is None else environ)
     redact = Redactor()
     for name, value in environ.items():
         if _SECRET_NAME.search(name.upper()):
@@ -68,6 +72,19 @@ def main(argv: list[str], environ: Mapping[str, str] | None = None) -> int:
         sys.stderr.write(f"  https://github.com/{REPOSITORY}/issues\n")
         return BUG
     return 0
+
+
+def with_repository_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment, where variables of the repository (one JSON object) fill what is unset or empty."""
+    found = dict(environ)
+    try:
+        variables = json.loads(found.get(REPOSITORY_VARIABLES) or "{}")
+    except ValueError:
+        variables = {}
+    for name, value in variables.items() if isinstance(variables, dict) else ():
+        if _OURS.fullmatch(name) and isinstance(value, str) and not found.get(name):
+            found[name] = value
+    return found
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -227,10 +227,16 @@ EXEC_TIMEOUT = _time("exec_timeout", "Longest time for the agent.", 3600, key="c
 IDLE_TIMEOUT = _time("idle_timeout", "Longest time without an event of the agent.", 900)
 CONCLUSION = _text("conclusion", "How the agent's run ended, from prompt-run.")
 
+FINAL_MESSAGE = _text("final_message", "The agent's last words, from prompt-run.")
+TOKENS_IN = _count("tokens_in", "Tokens the agent read, from prompt-run.")
+TOKENS_OUT = _count("tokens_out", "Tokens the agent wrote, from prompt-run.")
+FAILURE = _text("failure", "What failed, from the step that did.")
+
 # GitHub
 REPO = _text("repo", "Repository as owner/name.", fallbacks=("GITHUB_REPOSITORY",), metavar="OWNER/NAME")
 BRANCH = _text("branch", "The branch.", metavar="NAME")
 BODY = _text("body", "Text of the comment.")
+TOPIC = _text("topic", "Which of our comments: there is one of each topic.", "env")
 TITLE = _text("title", "Title in place of the agent's.")
 EVENT = _text("event", "The event's payload.", fallbacks=("GITHUB_EVENT_PATH",), metavar="FILE")
 ACTOR = _text("actor", "Who started this run.", fallbacks=("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"))
@@ -252,6 +258,7 @@ GLOBAL: tuple[Option[Any], ...] = (
 )
 TEMPLATED: tuple[Option[Any], ...] = (VARS, VAR_FILE, STRICT, TEMPLATE_SECRETS)
 FILTERS: tuple[Option[Any], ...] = (ONLY_SERVICES, SKIP_SERVICES, ONLY_INFRA, SKIP_INFRA)
+RESULT: tuple[Option[Any], ...] = (CONCLUSION, FINAL_MESSAGE, TOKENS_IN, TOKENS_OUT)
 CLUSTER: tuple[Option[Any], ...] = (KUBECONFIG, KUBE_CONTEXT, REQUEST_TIMEOUT)
 CLAIM: tuple[Option[Any], ...] = (SLOT, ISSUE, PR, EPOCH, RUN_ID)
 TO_GITHUB: tuple[Option[Any], ...] = (REPO, GH_PAT, APP_ID, APP_PRIVATE_KEY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from codexctl_ci.cli import options as o
-from codexctl_ci.cli.main import main
+from codexctl_ci.cli.main import main, with_repository_variables
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.reference import files
 from codexctl_ci.cli.settings import resolve
@@ -138,3 +139,12 @@ def test_what_is_derived_from_the_tables_is_fresh() -> None:
     root = Path(__file__).parents[2]
     stale = [str(path.relative_to(root)) for path, text in files(root).items() if path.read_text() != text]
     assert stale == [], "run `make docs`"
+
+
+def test_repository_variables_fill_only_what_is_unset_and_ours() -> None:
+    given = {"CODEXCTL_LANG": "ru", "CODEXCTL_MODEL": "b", "PATH": "/evil", "CODEXCTL_INPUT_MODEL": "evil", "X": 1}
+    environ = {"CODEXCTL_REPOSITORY_VARIABLES": json.dumps(given), "CODEXCTL_MODEL": "a", "CODEXCTL_LANG": ""}
+    found = with_repository_variables(environ)
+    assert (found["CODEXCTL_LANG"], found["CODEXCTL_MODEL"]) == ("ru", "a")
+    assert "PATH" not in found and "CODEXCTL_INPUT_MODEL" not in found
+    assert with_repository_variables({"CODEXCTL_REPOSITORY_VARIABLES": "not json"})
