@@ -58,3 +58,13 @@ class WaitResult:
     @property
     def ready(self) -> bool:
         return not self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """One line of ``status``. ``age`` is None for an object that isn't there."""
+
+    ref: Ref
+    verdict: Verdict
+    age: timedelta | None = None
+    images: tuple[str, ...] = ()
