@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -21,15 +22,19 @@ END = object()
 class MemoryWatch:
     """A watch over the memory, ended by ``close``."""
 
-    def __init__(self, accepts: Callable[[Manifest], bool]) -> None:
+    def __init__(self, accepts: Callable[[Manifest], bool], timeout: timedelta | None = None) -> None:
         self.accepts = accepts
+        self._end = None if timeout is None else time.monotonic() + timeout.total_seconds()
         self.queue: queue.SimpleQueue[Change | Exception | object] = queue.SimpleQueue()
 
     def __iter__(self) -> Iterator[Change]:
         return self
 
     def __next__(self) -> Change:
-        item = self.queue.get()
+        try:
+            item = self.queue.get(timeout=None if self._end is None else max(0.0, self._end - time.monotonic()))
+        except queue.Empty:
+            raise StopIteration from None
         if isinstance(item, Exception):
             raise item
         if not isinstance(item, Change):
@@ -118,7 +123,7 @@ class MemoryCluster(ClusterApi):
         known: Iterable[Manifest] = (),
     ) -> MemoryWatch:
         self._asked("watch", kind, f"{kind} {namespace} {fields}".strip())
-        watch = MemoryWatch(_accepts(api_version, kind, namespace, labels, fields))
+        watch = MemoryWatch(_accepts(api_version, kind, namespace, labels, fields), timeout)
         with self._lock:
             for version, change in self._history:
                 if version > int(since or 0) and watch.accepts(change.object):
