@@ -83,11 +83,8 @@ def answer_git(
         if writing and not allowed(role, "write"):
             text = f"Permission to {repository.full_name}.git denied to {login}."
             return GitAnswer(403, {}, text.encode())
-        if not (writing and found["tail"] == "git-receive-pack"):
-            before = None
-        else:
+        if found["tail"] == "git-receive-pack":
             before = host.git(repository).refs()
-        if before is not None:
             answer = _backend(host, repository, method, found["tail"], query, headers, body, login)
             host.refs_changed(repository, before, host.git(repository).refs(), Actor(login, token))
             return answer

@@ -110,7 +110,7 @@ class Host:
         issue = Issue(self.state.next_id(), actor.login, body, now, now, number=number, title=title, pull=pull)
         repository.issues[number] = issue
         if pull:
-            self.git(repository).set_ref(f"refs/pull/{number}/head", pull.head_sha)
+            self._pull_refs(repository, issue)
         self.issue_event(repository, issue, "opened", actor)
         return issue
 
@@ -237,12 +237,27 @@ class Host:
             old, pull.head_sha = pull.head_sha, new
             if pushed is not owner:
                 git.git("fetch", "-q", str(self.git_path(pushed.full_name)), new)
-            git.set_ref(f"refs/pull/{issue.number}/head", new)
+            self._pull_refs(owner, issue)
             self.issue_event(owner, issue, "synchronize", actor, before=old, after=new)
         elif owner is pushed and pull.base == branch and new != ZERO:
             pull.base_sha = new
+            self._pull_refs(owner, issue)
             if git.is_ancestor(pull.head_sha, new):
                 self.merged(owner, issue, new, actor)
+
+    def _pull_refs(self, repository: Repository, issue: Issue) -> None:
+        """Keep `refs/pull/<n>/head`, and `refs/pull/<n>/merge` where both sides merge without conflicts."""
+        pull, git = issue.pull, self.git(repository)
+        assert pull is not None
+        git.set_ref(f"refs/pull/{issue.number}/head", pull.head_sha)
+        merge = f"refs/pull/{issue.number}/merge"
+        tree = git.mergeable(pull.base_sha, pull.head_sha)
+        if tree is None:
+            git.delete_ref(merge)
+            return
+        text = f"Merge {pull.head_sha} into {pull.base_sha}"
+        parents = (pull.base_sha, pull.head_sha)
+        git.set_ref(merge, git.commit_tree(tree, parents, text, "GitHub", "noreply@github.com"))
 
     def _push_event(self, repository: Repository, name: str, old: str, new: str, actor: Actor) -> None:
         git = self.git(repository)
