@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 100
+_QUERY_TRIES = 3
 _LONGEST_RATE_WAIT_SECONDS = 120.0
 
 
@@ -81,11 +82,21 @@ class GitHub:
             url, query = _next_link(headers.get("link", "")), {}
 
     def graphql(self, query: str, **variables: Any) -> Any:
-        """The ``data`` of a GraphQL answer; errors in it are an ApiError."""
+        """The ``data`` of a GraphQL answer; errors in it are an ApiError. A query is tried again, a mutation is not."""
+        tries = 1 if query.lstrip().startswith("mutation") else _QUERY_TRIES
+        for attempt in range(1, tries + 1):
+            try:
+                return self._graphql(query, variables)
+            except ApiError as error:
+                if not error.passing or attempt == tries:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         from github.GithubException import GithubException
 
         try:
-            _, answer = self._connection().graphql_query(query, variables)
+            _, answer = self._connection().graphql_query(query, dict(variables))
         except GithubException as error:
             raise _translated("POST", "graphql", error) from None
         except OSError as error:
@@ -153,7 +164,14 @@ def _retry() -> GithubRetry:
     from github.GithubRetry import GithubRetry
 
     class OnlyWhatIsSafe(GithubRetry):
-        """Retries as GitHub asks, but no POST after a fault of the server."""
+        """Retries as GitHub asks, but no POST that may have gone through."""
+
+        def increment(
+            self, method: Any = None, url: Any = None, response: Any = None, error: Any = None, *more: Any, **named: Any
+        ) -> Any:
+            if method == "POST" and error is not None and self._is_read_error(error):
+                raise error
+            return super().increment(method, url, response, error, *more, **named)
 
         def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
             if method == "POST" and status_code >= 500 and not has_retry_after:
