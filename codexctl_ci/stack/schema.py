@@ -1,0 +1,268 @@
+"""services.yaml as types. Attribute names are its keys in snake_case; each field's docstring goes into the JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from codexctl_ci.stack.schema_codex import CodexSpec
+from codexctl_ci.stack.schema_types import Count, Duration, Flag, Section, Text, TextMap
+
+DEPLOY_GROUPS = ("stateful", "migrations", "internal", "edge", "frontend")
+BUILT_IN_HOOKS = (
+    "kubectl.wait",
+    "github.comment",
+    "sleep",
+    "preflight",
+    "codex.ensure-codex-secrets",
+    "codex.reuse-dev-tls-secret",
+)
+
+
+class NamespaceSpec(Section):
+    """How namespaces are named."""
+
+    patterns: TextMap = Field(default_factory=dict)
+    """Environment to a template of its namespace's name."""
+
+
+class StateSpec(Section):
+    """Where slots are recorded."""
+
+    backend: Text = "configmap"
+    configmap_namespace: Text = ""
+    """Namespace of the records; empty: that of ai-staging."""
+    configmap_prefix: Text = "codex-env-"
+    """Start of the records' names."""
+
+
+class Volume(Section):
+    """What a volume claim asks for."""
+
+    size: Text = ""
+    storage_class: Text = ""
+    access_modes: tuple[Text, ...] = ()
+
+
+class StorageSpec(Section):
+    """The project's volumes."""
+
+    workspace: Volume = Field(default_factory=Volume)
+    """Sources and the agent's home."""
+    data: Volume = Field(default_factory=Volume)
+    """Databases."""
+    registry: Volume = Field(default_factory=Volume)
+    """Images."""
+
+
+class LocalRegistry(Section):
+    """A registry beside a local cluster."""
+
+    enabled: Flag = False
+    name: Text = ""
+    port: Count = Field(default=5000, ge=1, le=65535)
+
+
+class EnvironmentSpec(Section):
+    """One environment."""
+
+    from_: Text | None = Field(default=None, alias="from")
+    """Another environment whose keys hold where this one has none."""
+    kubeconfig: Text | None = None
+    context: Text | None = None
+    """Context of the kubeconfig."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """For every container of a workload that has none of its own."""
+    slot_bootstrap_infra: tuple[Text, ...] | None = None
+    """Infrastructure groups applied right after a slot is leased."""
+    local_registry: LocalRegistry | None = None
+
+
+class ImageSpec(Section):
+    """An image of the project: mirrored from elsewhere, or built."""
+
+    type: Literal["external", "build"]
+    from_: Text | None = Field(default=None, alias="from")
+    """external: where it comes from."""
+    local: Text | None = None
+    """external: its name in the project's registry."""
+    repository: Text | None = None
+    """build: its name without a tag."""
+    tag: Text | None = None
+    tag_template: Text | None = None
+    """build: its tag."""
+    dockerfile: Text = "Dockerfile"
+    """build: from the project's root."""
+    context: Text = "."
+    """build: from the project's root."""
+    build_args: TextMap = Field(default_factory=dict)
+    build_contexts: TextMap = Field(default_factory=dict)
+    """build: names to further folders."""
+
+    @model_validator(mode="after")
+    def _has_what_its_type_needs(self) -> Self:
+        if self.type == "external":
+            missing = [key for key, value in (("from", self.from_), ("local", self.local)) if not value]
+        else:
+            missing = [] if self.repository else ["repository"]
+        if missing:
+            raise ValueError(f"an image of type {self.type} needs {' and '.join(missing)}")
+        return self
+
+
+class HookStep(Section):
+    """A step before or after an apply: a bash script, or a built-in action with its arguments."""
+
+    blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
+
+    name: Text = ""
+    run: Text | None = None
+    """bash"""
+    use: Text | None = Field(default=None, json_schema_extra={"enum": list(BUILT_IN_HOOKS)})
+    with_: TextMap = Field(default_factory=dict, alias="with")
+    when: Text | None = None
+    """Empty, false, 0 or no: the step is left out."""
+    continue_on_error: Flag = False
+    timeout: Duration | None = None
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        if bool(self.run) == bool(self.use):
+            raise ValueError("a hook has exactly one of run, use")
+        return self
+
+
+class ItemHooks(Section):
+    """Steps around one group or service."""
+
+    before_apply: tuple[HookStep, ...] = ()
+    after_apply: tuple[HookStep, ...] = ()
+    before_destroy: tuple[HookStep, ...] = ()
+    after_destroy: tuple[HookStep, ...] = ()
+
+
+class StackHooks(Section):
+    """Steps around the whole stack."""
+
+    before_all: tuple[HookStep, ...] = ()
+    after_all: tuple[HookStep, ...] = ()
+
+
+class ManifestFile(Section):
+    """A file with Kubernetes objects."""
+
+    path: Text
+    """From the project's root."""
+
+
+class InfraGroup(Section):
+    """Objects that services stand on."""
+
+    blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
+
+    name: Text
+    when: Text | None = None
+    """Empty, false, 0 or no: the group is left out."""
+    manifests: tuple[ManifestFile, ...] = ()
+    hooks: ItemHooks = Field(default_factory=ItemHooks)
+    depends_on: tuple[Text, ...] = ()
+
+
+class ServiceImage(Section):
+    """The image of a service's own workload."""
+
+    repository: Text
+    tag_template: Text | None = None
+
+    @property
+    def reference(self) -> str:
+        """Repository and tag, as a container names its image."""
+        return f"{self.repository}:{self.tag_template}" if self.tag_template else self.repository
+
+
+class Ingress(Section):
+    """Where a service is reached from outside."""
+
+    hosts: dict[str, Any] = Field(default_factory=dict)
+    """Environment to its host, or a list of hosts."""
+
+
+class PvcMount(Section):
+    """A volume claim mounted into a service."""
+
+    name: Text
+    claim_name: Text
+    mount_path: Text
+    sub_path: Text | None = None
+    read_only: Flag = False
+
+
+class HostMount(Section):
+    """A folder of the node mounted into a service."""
+
+    name: Text
+    host_path: Text
+    mount_path: Text
+
+
+class Overlay(Section):
+    """How a service differs in one environment."""
+
+    pvc_mounts: tuple[PvcMount, ...] = ()
+    host_mounts: tuple[HostMount, ...] = ()
+    drop_kinds: tuple[Text, ...] = ()
+    """Kinds that are left out."""
+
+
+class ServiceSpec(Section):
+    """One service."""
+
+    blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
+
+    name: Text
+    when: Text | None = None
+    """Empty, false, 0 or no: the service is left out."""
+    manifests: tuple[ManifestFile, ...] = ()
+    image: ServiceImage | None = None
+    ingress: Ingress = Field(default_factory=Ingress)
+    overlays: dict[str, Overlay] = Field(default_factory=dict)
+    """Environment to what differs there."""
+    hooks: ItemHooks = Field(default_factory=ItemHooks)
+    depends_on: tuple[Text, ...] = ()
+    deploy_group: Literal["stateful", "migrations", "internal", "edge", "frontend"] | None = None
+
+
+class TemplatesSpec(Section):
+    """How templates are read."""
+
+    dialect: Literal["auto", "jinja", "go"] = "auto"
+    partials: tuple[Text, ...] = ()
+    """Globs of files whose definitions every template can use."""
+
+
+class StackSpec(Section):
+    """A project's stack."""
+
+    project: Text = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    """Name of the project: namespaces, volumes and labels carry it."""
+    env_files: tuple[Text, ...] = ()
+    """dotenv files with values for templates."""
+    namespace: NamespaceSpec = Field(default_factory=NamespaceSpec)
+    max_slots: Count = Field(default=0, ge=0)
+    """Most slots at once; 0 is no limit."""
+    registry: Text = ""
+    """Registry of the project's images."""
+    base_domain: TextMap = Field(default_factory=dict)
+    """Environment to the domain of its site."""
+    versions: TextMap = Field(default_factory=dict)
+    """Names to versions, for templates."""
+    state: StateSpec = Field(default_factory=StateSpec)
+    storage: StorageSpec = Field(default_factory=StorageSpec)
+    environments: dict[str, EnvironmentSpec] = Field(default_factory=dict)
+    images: dict[str, ImageSpec] = Field(default_factory=dict)
+    infrastructure: tuple[InfraGroup, ...] = ()
+    services: tuple[ServiceSpec, ...] = ()
+    hooks: StackHooks = Field(default_factory=StackHooks)
+    templates: TemplatesSpec = Field(default_factory=TemplatesSpec)
+    codex: CodexSpec = Field(default_factory=CodexSpec)
