@@ -1,4 +1,4 @@
-"""services.yaml as types. Attribute names are its keys in snake_case; each field's docstring goes into the JSON Schema."""
+"""services.yaml as types. Attributes are its keys in snake_case; the JSON Schema has the docstrings."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ class ImageSpec(Section):
     """An image of the project: mirrored from elsewhere, or built."""
 
     type: Literal["external", "build"]
+    """Left out, it shows: what comes from elsewhere is external."""
     from_: Text | None = Field(default=None, alias="from")
     """external: where it comes from."""
     local: Text | None = None
@@ -100,15 +101,12 @@ class ImageSpec(Section):
     build_contexts: TextMap = Field(default_factory=dict)
     """build: names to further folders."""
 
-    @model_validator(mode="after")
-    def _has_what_its_type_needs(self) -> Self:
-        if self.type == "external":
-            missing = [key for key, value in (("from", self.from_), ("local", self.local)) if not value]
-        else:
-            missing = [] if self.repository else ["repository"]
-        if missing:
-            raise ValueError(f"an image of type {self.type} needs {' and '.join(missing)}")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _type_shows(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("type") and (data.get("from") or data.get("repository")):
+            return {**data, "type": "external" if data.get("from") else "build"}
+        return data
 
 
 class HookStep(Section):
@@ -119,7 +117,7 @@ class HookStep(Section):
     name: Text = ""
     run: Text | None = None
     """bash"""
-    use: Text | None = Field(default=None, json_schema_extra={"enum": list(BUILT_IN_HOOKS)})
+    use: Text | None = Field(default=None, json_schema_extra={"examples": list(BUILT_IN_HOOKS)})
     with_: TextMap = Field(default_factory=dict, alias="with")
     when: Text | None = None
     """Empty, false, 0 or no: the step is left out."""
@@ -128,7 +126,8 @@ class HookStep(Section):
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:
-        if bool(self.run) == bool(self.use):
+        # Some stacks say "use: run" beside the script.
+        if bool(self.run) == bool(self.use) and self.use != "run":
             raise ValueError("a hook has exactly one of run, use")
         return self
 
@@ -184,8 +183,8 @@ class ServiceImage(Section):
 class Ingress(Section):
     """Where a service is reached from outside."""
 
-    hosts: dict[str, Any] = Field(default_factory=dict)
-    """Environment to its host, or a list of hosts."""
+    hosts: TextMap = Field(default_factory=dict)
+    """Environment to its host."""
 
 
 class PvcMount(Section):

@@ -17,8 +17,7 @@ from pydantic.alias_generators import to_camel
 from codexctl_ci.durations import parse_duration
 
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Shown:
     """The JSON Schema of an annotated type (pydantic's own marker costs 20 ms of import)."""
 
@@ -91,9 +90,7 @@ Duration = Annotated[
 class Section(BaseModel):
     """A mapping in services.yaml: keys in camelCase, none but the known ones, and a blank key is an absent one."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, defer_build=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, defer_build=True)
 
     blank_counts: ClassVar[frozenset[str]] = frozenset()
     """Keys that say something even when they are left blank."""

@@ -17,7 +17,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from codexctl_ci.errors import Finding, InvalidStack
 
 try:
-    from yaml.cyaml import CParser as _Parser
+    from yaml.cyaml import CParser as _Parser  # type: ignore[attr-defined]
 except ImportError:  # PyYAML was built without libyaml: slower, and otherwise the same
     from yaml.composer import Composer
     from yaml.parser import Parser
@@ -32,8 +32,10 @@ except ImportError:  # PyYAML was built without libyaml: slower, and otherwise t
             Composer.__init__(self)
 
 
-STR, NULL, BOOL, INT, FLOAT, MERGE = (f"tag:yaml.org,2002:{name}" for name in "str null bool int float merge".split())
-_MAP, _SEQ = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
+_CORE = "tag:yaml.org,2002:"
+STR, NULL, BOOL = _CORE + "str", _CORE + "null", _CORE + "bool"
+INT, FLOAT, MERGE = _CORE + "int", _CORE + "float", _CORE + "merge"
+_MAP, _SEQ = _CORE + "map", _CORE + "seq"
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -52,7 +54,7 @@ class Place:
     column: int
 
 
-class _CoreLoader(_Parser):  # type: ignore[misc, valid-type]
+class _CoreLoader(_Parser):
     """Composes nodes whose tags follow the YAML 1.2 core schema."""
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
