@@ -5,7 +5,7 @@ BOOTSTRAP := $(PYTHON) -m sandbox.bootstrap
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv test-unit check fmt
+.PHONY: help python venv sandbox test test-unit check fmt demo demo-down bench soak
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -16,6 +16,12 @@ python:
 
 venv: python
 	@$(BOOTSTRAP) venv
+
+sandbox: venv ## builds what the sandbox needs, which every target that needs it does by itself
+	@$(PY) -m sandbox prepare
+
+test: venv ## all tests, inside a sandbox that ends with them; ARGS goes to pytest
+	@$(PY) -m sandbox run -- $(PY) -m pytest -n auto $(ARGS)
 
 test-unit: venv ## unit tests: seconds, need nothing but Python
 	@$(PY) -m pytest tests/unit $(ARGS)

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.support.github_imitation"]
+pytest_plugins = ["tests.support.github_imitation", "tests.support.sandbox_fixtures"]

@@ -1,0 +1,1 @@
+"""A whole one-node Kubernetes with a registry and DNS, in Linux namespaces of its own."""

@@ -1,0 +1,1 @@
+"""The container images of the sandbox's registry, made without any other registry."""
