@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import timedelta
 
 from codexctl_ci.errors import ApiError, CodexctlError, SlotMoved
-from codexctl_ci.ports import ClusterApi
+from codexctl_ci.ports import ClusterApi, Watching
 from codexctl_ci.slots.claims import Claim
 from codexctl_ci.slots.leases import (
     API_VERSION,
@@ -16,6 +17,7 @@ from codexctl_ci.slots.leases import (
     claim_to_lease,
     is_slot,
     lease_ref,
+    micro_time,
     selector,
     slot_from_lease,
     slot_name,
@@ -99,6 +101,18 @@ class SlotStore:
             "the slot's record changes faster than it can be written", obj=self.describe(slot), hint="try again"
         )
 
+    def watch_slot(self, record: SlotRecord, timeout: timedelta) -> Watching:
+        """Changes of one slot's Lease after ``record`` was read."""
+        name = slot_name(self.project, self.env, record.slot)
+        return self.cluster.watch(
+            API_VERSION,
+            KIND,
+            self.namespace,
+            since=record.resource_version,
+            fields=f"metadata.name={name}",
+            timeout=timeout,
+        )
+
     def describe(self, slot: int) -> str:
         """The slot as messages name it."""
         return f"slot {slot} of {self.project} ({self.env})"
@@ -110,6 +124,11 @@ class SlotStore:
     def put_claim(self, record: ClaimRecord) -> ClaimRecord:
         """Write the claim's record where nobody else wrote since it was read."""
         return claim_from_lease(self.cluster.replace(claim_to_lease(record, self.project, self.namespace)))
+
+    def beat(self, claim: Claim) -> Manifest:
+        """Say that the claim's run is alive; the claim's Lease then."""
+        ref = lease_ref(self.namespace, claim_name(self.project, claim))
+        return self.cluster.patch(ref, {"spec": {"renewTime": micro_time(self.cluster.now())}})
 
     def drop_claim(self, claim: Claim, *, uid: str = "", resource_version: str = "") -> bool:
         """Take the claim out of the queue. False where it is gone, or is another one by now."""
@@ -133,8 +152,3 @@ def check_epoch(record: SlotRecord, epoch: int) -> None:
         reason=f"{owner} (epoch {record.epoch}, this run has {epoch})",
         hint="run the workflow again: it leases a slot anew",
     )
-
-
-def mark_run(record: SlotRecord, run: str) -> SlotRecord:
-    """``record`` with the workflow run that uses it now."""
-    return replace(record, holder=run or record.holder)

@@ -117,9 +117,9 @@ def slot_to_lease(record: SlotRecord, namespace: str) -> Manifest:
     if record.claim:
         spec["holderIdentity"] = record.claim
     if record.created:
-        spec["acquireTime"] = _micro(record.created)
+        spec["acquireTime"] = micro_time(record.created)
     if record.renewed:
-        spec["renewTime"] = _micro(record.renewed)
+        spec["renewTime"] = micro_time(record.renewed)
         if record.expires:
             spec["leaseDurationSeconds"] = max(1, int((record.expires - record.renewed).total_seconds()))
     name = slot_name(record.project, record.env, record.slot)
@@ -204,7 +204,7 @@ def claim_to_lease(record: ClaimRecord, project: str, namespace: str) -> Manifes
     }
     spec: dict[str, Any] = {"holderIdentity": record.holder or record.claim.key}
     if record.renewed:
-        spec["renewTime"] = _micro(record.renewed)
+        spec["renewTime"] = micro_time(record.renewed)
     labels = {CLAIM: record.claim.label}
     name = claim_name(project, record.claim)
     lease = _lease(name, namespace, project, record.claim.env, labels, body, spec, record.resource_version)
@@ -283,12 +283,13 @@ def _unreadable(lease: Manifest, reason: str) -> CodexctlError:
     )
 
 
-def _micro(value: datetime) -> str:
+def micro_time(value: datetime) -> str:
+    """``value`` as Leases write times."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _text(value: datetime | None) -> str:
-    return _micro(value) if value else ""
+    return micro_time(value) if value else ""
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,0 +1,121 @@
+"""Writing into a slot with the slot's own account: good for this namespace alone, and for this life of it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from codexctl_ci.ports import ClusterApi, ExecResult, Listing, Watching
+from codexctl_ci.slots.leases import MANAGED_BY, TOOL
+from codexctl_ci.slots.records import SlotRecord
+from codexctl_ci.stack.objects import Manifest, Ref, ref_of
+
+ACCOUNT = "codexctl-deployer"
+ROLE = "codexctl-slot-deployer"
+"""The ClusterRole that an operator installs for deployers; bound in the slot's namespace only."""
+FALLBACK_ROLE = "admin"
+_LIFETIME = timedelta(hours=1)
+
+
+def access_objects(namespace: str, role: str) -> list[Manifest]:
+    """The deployer's account and its binding in a slot."""
+    meta = {"name": ACCOUNT, "namespace": namespace, "labels": {MANAGED_BY: TOOL}}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta, "automountServiceAccountToken": False},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+        },
+    ]
+
+
+def deployer(cluster: ClusterApi, record: SlotRecord) -> ClusterApi:
+    """``cluster``, where all that concerns the slot's namespace goes with a short-lived token of the slot's deployer.
+
+    In a namespace that was made anew since, the token is refused (401). What lies outside of the slot's namespace
+    goes with the runner's own identity. A repair has no namespace of its own: there it is ``cluster`` itself.
+    """
+    if record.keeps_namespace:
+        return cluster
+    token = cluster.token_for(record.namespace, ACCOUNT, _LIFETIME)
+    return SlotScoped(cluster, cluster.acting_as(token), record.namespace)
+
+
+class SlotScoped(ClusterApi):
+    """A cluster with two identities: ``inside`` for one namespace, ``outside`` for the rest."""
+
+    def __init__(self, outside: ClusterApi, inside: ClusterApi, namespace: str) -> None:
+        self._outside, self._inside, self._namespace = outside, inside, namespace
+
+    def _for(self, namespace: str) -> ClusterApi:
+        return self._inside if namespace == self._namespace else self._outside
+
+    def get(self, ref: Ref) -> Manifest | None:
+        return self._for(ref.namespace).get(ref)
+
+    def list(self, api_version: str, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
+        return self._for(namespace).list(api_version, kind, namespace, labels=labels, fields=fields)
+
+    def create(self, manifest: Manifest) -> Manifest:
+        return self._for(ref_of(manifest).namespace).create(manifest)
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        return self._for(ref_of(manifest).namespace).replace(manifest)
+
+    def apply(self, manifest: Manifest, *, force: bool = False, dry_run: bool = False) -> Manifest:
+        return self._for(ref_of(manifest).namespace).apply(manifest, force=force, dry_run=dry_run)
+
+    def patch(self, ref: Ref, merge: Manifest) -> Manifest:
+        return self._for(ref.namespace).patch(ref, merge)
+
+    def delete(self, ref: Ref, *, uid: str = "", resource_version: str = "", background: bool = True) -> bool:
+        api = self._for(ref.namespace)
+        return api.delete(ref, uid=uid, resource_version=resource_version, background=background)
+
+    def watch(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str = "",
+        *,
+        since: str,
+        labels: str = "",
+        fields: str = "",
+        timeout: timedelta | None = None,
+        known: Iterable[Manifest] = (),
+    ) -> Watching:
+        return self._for(namespace).watch(
+            api_version, kind, namespace, since=since, labels=labels, fields=fields, timeout=timeout, known=known
+        )
+
+    def logs(self, namespace: str, pod: str, container: str = "", *, tail: int = 30, previous: bool = False) -> str:
+        return self._for(namespace).logs(namespace, pod, container, tail=tail, previous=previous)
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        argv: Sequence[str],
+        *,
+        container: str = "",
+        stdin: Iterable[bytes] = (),
+        on_stdout: Callable[[bytes], None] | None = None,
+        timeout: timedelta | None = None,
+    ) -> ExecResult:
+        api = self._for(namespace)
+        return api.execute(namespace, pod, argv, container=container, stdin=stdin, on_stdout=on_stdout, timeout=timeout)
+
+    def token_for(self, namespace: str, service_account: str, lifetime: timedelta) -> str:
+        return self._for(namespace).token_for(namespace, service_account, lifetime)
+
+    def acting_as(self, token: str) -> ClusterApi:
+        return self._outside.acting_as(token)
+
+    def namespaced(self, api_version: str, kind: str) -> bool | None:
+        return self._outside.namespaced(api_version, kind)
+
+    def now(self) -> datetime:
+        return self._outside.now()
