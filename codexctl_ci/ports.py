@@ -77,6 +77,15 @@ class ClusterApi(Protocol):
     def apply(self, manifest: Manifest, *, force: bool = False, dry_run: bool = False) -> Manifest:
         """Server-side apply with our field manager; the object as it is (or would be) afterwards."""
 
+    def check_new(self, manifest: Manifest) -> None:
+        """Have the server judge the manifest as a new object of another name, without making it. Raises ApiError."""
+
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
+        """Whether our identity has the right, by the server's own word (SelfSubjectAccessReview)."""
+
+    def server_version(self) -> str:
+        """The server's version, like ``v1.36.3``."""
+
     def patch(self, ref: Ref, merge: Manifest) -> Manifest:
         """JSON merge patch (RFC 7386)."""
 
@@ -134,6 +143,9 @@ class ClusterApi(Protocol):
 
     def namespaced(self, api_version: str, kind: str) -> bool | None:
         """Whether objects of the kind live in namespaces; None for a kind unknown to the cluster."""
+
+    def forget_kinds(self) -> None:
+        """Ask the server again for a kind that was unknown: new definitions have come."""
 
     def now(self) -> datetime:
         """The API server's time, by the Date header of its newest answer moved on by our monotonic clock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,8 @@ class Cluster:
     def __init__(self, transport: Transport, *, cache_dir: Path | None = None, discovery: Discovery | None = None):
         self._transport = transport
         self._version: Mapping[str, str] | None = None
+        self._rights: dict[str, Sequence[Mapping[str, Any]]] = {}
+        self._rights_lock = threading.Lock()
         self.discovery = discovery or Discovery(
             self._read_json, self.server_version, transport.connection.server, cache_dir
         )
@@ -56,7 +59,6 @@ class Cluster:
         return self._transport.connection
 
     def server_version(self) -> str:
-        """The server's version, like ``v1.36.3``. Asked once."""
         if self._version is None:
             self._version = self._transport.request("GET", "/version", what="ask for the server's version").json()
         return str(self._version.get("gitVersion", ""))
@@ -141,8 +143,7 @@ class Cluster:
             obj=ref,
         )
 
-    def validate_new(self, manifest: Manifest) -> None:
-        """Have the server judge ``manifest`` as a new object under another name (dry run). Raises its ApiError."""
+    def check_new(self, manifest: Manifest) -> None:
         ref = ref_of(manifest)
         meta = {key: value for key, value in manifest["metadata"].items() if key != "name"}
         trial = manifest | {"metadata": meta | {"generateName": f"{ref.name[:40]}-"}}
@@ -258,6 +259,9 @@ class Cluster:
         found = self.discovery.resource(api_version, kind)
         return None if found is None else found.namespaced
 
+    def forget_kinds(self) -> None:
+        self.discovery.refresh()
+
     def now(self) -> datetime:
         found = self._transport.clock.now()
         if found is None:
@@ -273,8 +277,22 @@ class Cluster:
             )
         return found
 
-    def review(self, kind: str, spec: Mapping[str, Any]) -> Manifest:
-        """Ask about our own rights: ``kind`` is SelfSubjectAccessReview or SelfSubjectRulesReview. Its status."""
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
+        resource = self._resource(api_version, kind)
+        group = api_version.rpartition("/")[0]
+        with self._rights_lock:
+            if namespace and namespace not in self._rights:
+                status = self._review("SelfSubjectRulesReview", {"namespace": namespace})
+                self._rights[namespace] = status.get("resourceRules") or []
+        # The rules answer most questions with one request; what they don't allow is asked for one by one.
+        if any(_allows(rule, verb, group, resource.plural) for rule in self._rights.get(namespace, [])):
+            return True
+        attributes = {"verb": verb, "group": group, "resource": resource.plural}
+        if namespace:
+            attributes["namespace"] = namespace
+        return bool(self._review("SelfSubjectAccessReview", {"resourceAttributes": attributes}).get("allowed"))
+
+    def _review(self, kind: str, spec: Mapping[str, Any]) -> Manifest:
         path = f"/apis/authorization.k8s.io/v1/{kind.lower()}s"
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": dict(spec)}
         status: Manifest = self._call("POST", path, body=body, what="ask for our own rights").get("status") or {}
@@ -344,6 +362,13 @@ def carries(found: Any, sent: Any) -> bool:
     if isinstance(sent, list):
         return isinstance(found, list) and len(found) == len(sent) and all(map(carries, found, sent))
     return bool(found == sent)
+
+
+def _allows(rule: Mapping[str, Any], verb: str, group: str, plural: str) -> bool:
+    def has(key: str, wanted: str) -> bool:
+        return bool({"*", wanted} & set(rule.get(key) or []))
+
+    return not rule.get("resourceNames") and has("verbs", verb) and has("apiGroups", group) and has("resources", plural)
 
 
 def _without_server_fields(manifest: Manifest) -> Manifest:

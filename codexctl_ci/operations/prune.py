@@ -1,0 +1,96 @@
+"""Removing what we applied before and no longer render: by UID, in the own namespace only, never data unasked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from codexctl_ci.errors import ApiError
+from codexctl_ci.operations.apply_object import FIELD_MANAGER
+from codexctl_ci.operations.inventory import Entry, Key
+from codexctl_ci.operations.parallel import each
+from codexctl_ci.ports import ClusterApi
+from codexctl_ci.stack.objects import Ref
+from codexctl_ci.stack.ownership import is_applied_by
+
+log = logging.getLogger("codexctl_ci.apply")
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """``deleted`` were there and are asked to go; ``kept`` were spared, each with the reason; ``gone`` are the keys
+    that the inventory can forget."""
+
+    deleted: tuple[Ref, ...] = ()
+    kept: tuple[tuple[Ref, str], ...] = ()
+    gone: tuple[Key, ...] = ()
+
+
+def spared(ref: Ref, namespace: str, volumes: bool) -> str:
+    """Why ``ref`` must not be deleted, empty where it may be."""
+    if not ref.namespace:
+        return "is not in a namespace: others may need it"
+    if ref.namespace != namespace:
+        return f"is outside {namespace}"
+    if ref.kind == "PersistentVolumeClaim" and not volumes:
+        return "holds data: --prune-volumes removes it"
+    return ""
+
+
+def prune(
+    cluster: ClusterApi, entries: Iterable[Entry], namespace: str, *, applied: Collection[str], volumes: bool
+) -> Pruned:
+    """Delete the objects of ``entries`` that are still the very ones we applied. ``applied`` holds the UIDs of the
+    objects just applied: an object that moved to a newer version of its API is never deleted."""
+    kept: list[tuple[Ref, str]] = []
+    doomed: list[Entry] = []
+    gone: list[Key] = []
+    for entry in entries:
+        reason = spared(entry.ref, namespace, volumes)
+        if entry.uid and entry.uid in applied:
+            gone.append(entry.key)
+        elif reason:
+            kept.append((entry.ref, reason))
+        else:
+            doomed.append(entry)
+    doomed.sort(key=lambda entry: (-entry.layer, entry.key))
+    deleted = each(doomed, lambda entry: _delete(cluster, entry))
+    for ref, reason in kept:
+        log.info("not rendered any more, left alone: %s %s", ref, reason)
+    return Pruned(
+        tuple(entry.ref for entry, done in zip(doomed, deleted, strict=True) if done),
+        tuple(kept),
+        (*gone, *(entry.key for entry in doomed)),
+    )
+
+
+def _delete(cluster: ClusterApi, entry: Entry) -> bool:
+    uid = entry.uid or _uid_of_ours(cluster, entry)
+    if not uid:
+        return False
+    try:
+        done = cluster.delete(entry.ref, uid=uid)
+    except ApiError as error:
+        if error.status == 409:
+            log.info("not rendered any more, but another object of that name now: %s", entry.ref)
+            return False
+        raise
+    if done:
+        log.info("%s deleted: it is no longer rendered", entry.ref)
+    return done
+
+
+def _uid_of_ours(cluster: ClusterApi, entry: Entry) -> str:
+    """Of an object that was about to be made when its run was killed: the UID, where it is of our making."""
+    try:
+        found = cluster.get(entry.ref)
+    except ApiError as error:
+        if error.passing:
+            raise
+        return ""
+    if found is None or not is_applied_by(found, FIELD_MANAGER):
+        return ""
+    made = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
+    return str(found["metadata"]["uid"]) if made >= datetime.fromisoformat(entry.since) else ""
