@@ -206,6 +206,18 @@ class MemoryCluster(ClusterApi):
     def namespaced(self, api_version: str, kind: str) -> bool | None:
         return True
 
+    def check_new(self, manifest: Manifest) -> None:
+        raise NotImplementedError
+
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
+        raise NotImplementedError
+
+    def server_version(self) -> str:
+        return "v1.36.3"
+
+    def forget_kinds(self) -> None:
+        """It knows all kinds already."""
+
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
 

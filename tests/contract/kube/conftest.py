@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,17 +15,15 @@ from codexctl_ci.kube.kubeconfig import load_connection
 from codexctl_ci.kube.retrying import RetryPolicy
 from codexctl_ci.stack.objects import Ref
 from sandbox.faulty_proxy import FaultyProxy
+from sandbox.state import State
 
 QUICK = RetryPolicy(tries=6, first=timedelta(milliseconds=10), longest=timedelta(milliseconds=200))
 
 
 @pytest.fixture(scope="session")
-def kubeconfig() -> Path:
-    """The sandbox's kubeconfig."""
-    path = os.environ.get("SANDBOX_KUBECONFIG", "")
-    if not path:
-        pytest.skip("needs the sandbox's cluster")
-    return Path(path)
+def kubeconfig(sandbox: State) -> Path:
+    """The administrator's kubeconfig."""
+    return sandbox.kubeconfig
 
 
 @pytest.fixture(scope="session")

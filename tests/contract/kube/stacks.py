@@ -10,7 +10,7 @@ from codexctl_ci.operations.apply import ApplyOptions
 from codexctl_ci.operations.apply_object import Tries
 from codexctl_ci.stack.objects import Manifest, Ref
 
-IMAGE = "10.245.0.1:5000/busybox:1"
+IMAGE = "busybox:1.37.0"
 
 
 @dataclass(frozen=True)

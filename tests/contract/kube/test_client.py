@@ -151,7 +151,7 @@ def pod(cluster: Cluster) -> tuple[str, str]:
             "metadata": {"name": "shell", "namespace": namespace},
             "spec": {
                 "terminationGracePeriodSeconds": 0,
-                "containers": [{"name": "c", "image": "10.245.0.1:5000/busybox:1"}],
+                "containers": [{"name": "c", "image": "busybox:1.37.0", "command": ["sleep", "9999"]}],
             },
         }
     )
