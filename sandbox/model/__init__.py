@@ -1,0 +1,1 @@
+"""A model server for the sandbox: speaks the Responses API, and answers by playbooks instead of a model."""
