@@ -1,0 +1,1 @@
+"""The pantry's API: what is in stock, and how much of it."""
