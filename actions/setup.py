@@ -29,7 +29,9 @@ def key() -> str:
 
 
 def cache() -> Path:
-    """The runner's tool cache, or the user's own where there is none that can be written."""
+    """Where environments are kept: as told, in the runner's tool cache, or in the user's own cache."""
+    if os.environ.get("CODEXCTL_TOOL_CACHE"):
+        return Path(os.environ["CODEXCTL_TOOL_CACHE"])
     tools = os.environ.get("RUNNER_TOOL_CACHE", "")
     if tools and os.access(tools, os.W_OK):
         return Path(tools) / "codexctl-ci"
