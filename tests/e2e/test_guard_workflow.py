@@ -64,9 +64,7 @@ def runner(shop: Shop, tmp_path: Path) -> Iterator[Runner]:
 
 
 @pytest.mark.parametrize("role", ["triager"])
-def test_label_of_a_person_without_write_permission_is_refused_and_said(
-    shop: Shop, runner: Runner, role: str
-) -> None:
+def test_label_of_a_person_without_write_permission_is_refused_and_said(shop: Shop, runner: Runner, role: str) -> None:
     number = shop.owner.issue(shop.name, "Greet")
     getattr(shop, role).label(shop.name, number, "[ai-dev]")
     (run,) = runner.wait_for("issues", "labeled", number, LIMIT)
