@@ -39,7 +39,7 @@ _READY = (
     "codexctl_run_args",
 )
 _PUSH = ("conclusion", "commit", "branch", "pr_number")
-_FAILED = ("failure",)
+_FAILED = ("conclusion", "failure")
 
 ACTIONS: tuple[Action, ...] = (
     Action("images", "Mirror and build the project's images", "ci images"),
@@ -84,7 +84,7 @@ def action_yaml(action: Action) -> str:
         lines += _input(option.input_name, f"{option.help} [{option.variables[0]}]", False)
     lines += _input("working-directory", "Where services.yaml lies.", False, ".")
     lines.append("outputs:")
-    for output in (*action.outputs, *_FAILED):
+    for output in dict.fromkeys((*action.outputs, *_FAILED)):
         lines += [f"  {output}:", f"    description: {_OUTPUTS[output]}"]
         lines.append(f"    value: ${{{{ steps.run.outputs.{output} }}}}")
     words = action.command or f'{action.group} "$CODEXCTL_ACTION_COMMAND"'

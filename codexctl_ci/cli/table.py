@@ -172,13 +172,13 @@ COMMANDS: tuple[Command, ...] = (
         "manage-env comment",
         "One comment on the issue, with its environment.",
         f"{_HERE}.github:comment_issue",
-        (*_SLOTS, *o.TO_GITHUB, *o.RESULT, o.BODY, o.TOPIC, o.FAILURE),
+        (*_SLOTS, *o.TO_GITHUB, *o.RESULT, o.BODY, o.TOPIC, o.FAILURE, o.BRANCH, o.FOCUS_ISSUE),
     ),
     Command(
         "manage-env comment-pr",
         "One comment on the pull request, with its environment.",
         f"{_HERE}.github:comment_pr",
-        (*_SLOTS, *o.TO_GITHUB, *o.RESULT, o.BODY, o.TOPIC, o.FAILURE),
+        (*_SLOTS, *o.TO_GITHUB, *o.RESULT, o.BODY, o.TOPIC, o.FAILURE, o.BRANCH, o.FOCUS_ISSUE),
     ),
     Command(
         "manage-env close-linked-issue",

@@ -13,7 +13,7 @@ _WORDS_LIMIT = 6000
 _HEADLINES = {
     "changed": "The change is ready for review",
     "no_change": "Nothing was changed",
-    "blocked": "The change was stopped by a rule and is not published",
+    "blocked": "A rule stopped this run, and nothing of it is published",
     "agent_error": "The agent ended with an error",
     "timeout": "The agent ran out of time",
     "infra_error": "The environment could not be prepared",
@@ -69,11 +69,11 @@ def _fenced(text: str, own_secrets: tuple[bytes, ...]) -> list[str]:
     return safe_words(text, own_secrets).replace("```", "'''").splitlines()[:40]
 
 
-def safe_words(text: str, own_secrets: tuple[bytes, ...] = ()) -> str:
+def safe_words(text: str, own_secrets: tuple[bytes, ...] = (), limit: int = _WORDS_LIMIT) -> str:
     """Foreign words for publication: bounded, without mentions; none of them where a secret is among them."""
     if any(leaks(text.encode(), own_secrets)):
         return "(left out: a secret stands in it)"
     text = text.strip()
-    if len(text) > _WORDS_LIMIT:
-        text = text[:_WORDS_LIMIT].rsplit("\n", 1)[0] + "\n… (cut)"
+    if len(text) > limit:
+        text = text[:limit].rsplit("\n", 1)[0] + "\n… (cut)"
     return _MENTION.sub("@\u2060", text)

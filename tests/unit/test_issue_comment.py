@@ -29,7 +29,7 @@ def test_comment_of_a_change_links_what_a_person_wants() -> None:
 
 def test_failure_and_rules_are_told() -> None:
     text = render_note(EnvironmentNote(conclusion="blocked", rules=("secret: a.txt:3: x",), failure="a\n```\nb"))
-    assert "stopped by a rule" in text and "- Rule: secret: a.txt:3: x" in text and text.count("```") == 2
+    assert "A rule stopped this run" in text and "- Rule: secret: a.txt:3: x" in text and text.count("```") == 2
 
 
 def test_foreign_words_mention_nobody_and_leak_nothing() -> None:

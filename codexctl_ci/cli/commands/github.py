@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
@@ -113,3 +114,37 @@ def delete_branch(call: Invocation) -> None:
         log.info("branch %s deleted", branch)
     else:
         log.info("branch %s is gone already", branch)
+
+
+def comment_issue(call: Invocation) -> None:
+    """``manage-env comment``: our comment of the topic on the issue, written or updated."""
+    number = issue_number(call) or call.settings[o.FOCUS_ISSUE]
+    _comment(call, number, "no issue to comment on", "give --issue or CODEXCTL_ISSUE_NUMBER")
+
+
+def comment_pr(call: Invocation) -> None:
+    """``manage-env comment-pr``: the same on a pull request."""
+    _comment(call, call.settings[o.PR], "no pull request to comment on", "give --pr or CODEXCTL_PR_NUMBER")
+
+
+def _comment(call: Invocation, number: int, missing: str, hint: str) -> None:
+    from codexctl_ci.cli.wiring.notes import note_of, own_secrets
+    from codexctl_ci.github import comments
+    from codexctl_ci.reporting.issue_comment import render_note, safe_words
+
+    if not number:
+        raise ConfigError(missing, hint=hint)
+    github = open_github(call)
+    settings, secrets = call.settings, own_secrets(call)
+    if settings[o.TOPIC] == "plan":
+        body = safe_words(settings[o.FINAL_MESSAGE] or settings[o.BODY], secrets, limit=60_000)
+    elif settings[o.BODY]:
+        body = safe_words(settings[o.BODY], secrets, limit=60_000)
+    else:
+        note = note_of(call)
+        failed = settings[o.FAILURE]
+        if failed and note.conclusion in ("", "changed", "no_change"):
+            note = replace(note, conclusion="infra_error")
+        body = render_note(replace(note, failure=failed), secrets)
+    url = comments.upsert(github, number, settings[o.TOPIC], body)
+    call.print(url)

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.github import run_url
+from codexctl_ci.cli.wiring.project import open_project
+from codexctl_ci.errors import CodexctlError
 from codexctl_ci.guardrails.secrets import needles
 from codexctl_ci.reporting.issue_comment import EnvironmentNote
-from codexctl_ci.slots.records import SlotRecord
+
+log = logging.getLogger(__name__)
 
 _SECRET_OPTIONS = (o.GH_PAT, o.APP_PRIVATE_KEY)
 _SECRET_VARIABLES = ("OPENAI_API_KEY", "CONTEXT7_API_KEY", "GH_TOKEN", "GITHUB_TOKEN")
 
 
-def note_of(call: Invocation, record: SlotRecord | None, site_host: str) -> EnvironmentNote:
-    """What settings and slot say; the command adds what it did itself."""
+def note_of(call: Invocation) -> EnvironmentNote:
+    """What the settings say: how it ended, and which environment it was, where a slot is named.
+
+    A services.yaml that cannot be read must not keep us from saying that something failed.
+    """
     settings = call.settings
-    return EnvironmentNote(
+    note = EnvironmentNote(
         conclusion=settings[o.CONCLUSION],
-        site_url=f"https://{site_host}" if site_host and record else "",
-        namespace=record.namespace if record else "",
-        slot=record.slot if record else 0,
         run_url=run_url(call),
         tokens_in=settings[o.TOKENS_IN],
         tokens_out=settings[o.TOKENS_OUT],
         words=settings[o.FINAL_MESSAGE],
     )
+    if not settings[o.SLOT]:
+        return note
+    try:
+        project = open_project(call)
+    except CodexctlError as error:
+        log.warning("the comment names no environment: %s", error)
+        return note
+    site = f"https://{project.site_host}" if project.site_host else ""
+    return replace(note, slot=settings[o.SLOT], namespace=project.namespace, site_url=site)
 
 
 def own_secrets(call: Invocation) -> tuple[bytes, ...]:
