@@ -214,12 +214,8 @@ class AgentRuntime(Protocol):
         An interrupt of the caller ends the agent's process tree and is raised on.
         """
 
-
-class WorkTree(Protocol):
-    """The sources that the agent works on."""
-
-    def changed_files(self) -> tuple[str, ...]:
-        """Paths that differ from what was published or synced last, untracked ones included, sorted."""
+    def knows_thread(self, thread_id: str) -> bool:
+        """Whether the thread can be resumed there."""
 
 
 @dataclass(frozen=True, slots=True)

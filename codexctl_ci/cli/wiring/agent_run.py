@@ -1,0 +1,103 @@
+"""Where an agent runs, opened from a command's settings: the slot's record, the place, its sources."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.agent import WORKDIR, config_of
+from codexctl_ci.cli.wiring.cluster import open_cluster
+from codexctl_ci.cli.wiring.project import open_project
+from codexctl_ci.codex.places import Place
+from codexctl_ci.codex.pods import find_agent_place
+from codexctl_ci.codex.runner import open_clone
+from codexctl_ci.codex.session import CodexRuntime
+from codexctl_ci.codex.work_tree import has_changes
+from codexctl_ci.errors import ConfigError, SlotMoved
+from codexctl_ci.operations.render_prompt import Gathered
+from codexctl_ci.operations.run_agent import AgentJournal
+from codexctl_ci.operations.slot_store import SlotStore, check_epoch
+from codexctl_ci.slots.claims import claim_for
+from codexctl_ci.slots.records import SlotRecord
+from codexctl_ci.stack.project import Project
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AgentPlace:
+    """Everything that one run needs of the outside."""
+
+    project: Project
+    journal: AgentJournal
+    runtime: CodexRuntime
+    has_changes: Callable[[], bool]
+    epoch: int
+    in_pod: bool
+    workdir: str
+
+
+def open_run(inv: Invocation, gathered: Gathered, say: Callable[[str], None]) -> AgentPlace:
+    """The place of this call's agent. Raises ConfigError where there is no slot for it."""
+    settings = inv.settings
+    project = open_project(inv)
+    cluster = open_cluster(
+        inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
+    )
+    namespace = project.spec.state.configmap_namespace or project.namespace_for("ai-staging", 0)
+    store = SlotStore(cluster, namespace, project.name, project.env)
+    record = _record(inv, store, gathered)
+    check_epoch(record, settings[o.EPOCH])
+    project = open_project(inv, env=record.env, slot=record.slot, namespace=record.namespace)
+    journal = AgentJournal(store, record.slot, record.epoch, settings[o.RUN_ID])
+    if settings[o.EXECUTOR] == "runner":
+        clone = open_clone(
+            Path(project.context.project_root),
+            f"{project.name}-{record.env}-{record.slot}-{record.epoch}",
+            inv.environ,
+            keep=config_of(inv, project, gathered, in_pod=False).variables,
+        )
+        return _place(project, journal, clone.place, str(clone.folder), record, say, in_pod=False)
+    pod = find_agent_place(cluster, record.namespace)
+    log.info("the agent's place is %s", pod)
+    return _place(project, journal, pod, WORKDIR, record, say, in_pod=True)
+
+
+def _place(
+    project: Project,
+    journal: AgentJournal,
+    place: Place,
+    workdir: str,
+    record: SlotRecord,
+    say: Callable[[str], None],
+    *,
+    in_pod: bool,
+) -> AgentPlace:
+    return AgentPlace(
+        project=project,
+        journal=journal,
+        runtime=CodexRuntime(place, workdir, say),
+        has_changes=lambda: has_changes(place, workdir),
+        epoch=record.epoch,
+        in_pod=in_pod,
+        workdir=workdir,
+    )
+
+
+def _record(inv: Invocation, store: SlotStore, gathered: Gathered) -> SlotRecord:
+    settings = inv.settings
+    if settings[o.SLOT]:
+        record = store.read(settings[o.SLOT])
+    else:
+        branch = gathered.pull.head_branch if gathered.pull else ""
+        claim = claim_for(store.env, issue=settings[o.ISSUE], pr=settings[o.PR], branch=branch)
+        if claim is None:
+            raise ConfigError("no slot was named", hint="give --slot, --issue or --pr")
+        record = store.find(claim)
+    if record is None:
+        raise SlotMoved("there is no slot for this run", hint="run `ci ensure-slot` first")
+    return record
