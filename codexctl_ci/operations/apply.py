@@ -11,7 +11,7 @@ from typing import Protocol
 
 from codexctl_ci.errors import ApiError, CodexctlError
 from codexctl_ci.operations.apply_object import Applied, Outcome, Tries, apply_object, explained, wait_until_gone
-from codexctl_ci.operations.apply_plan import ClusterFor, Layer, Plan, Step, defined_kinds, judge, make_plan, together
+from codexctl_ci.operations.apply_plan import Layer, Plan, Step, defined_kinds, judge, make_plan, together
 from codexctl_ci.operations.inventory import Entry, note_intent, read_inventory, record
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.prune import Pruned, prune
@@ -99,11 +99,9 @@ class ApplyResult:
         return bool(self.pruned.deleted) or any(a.outcome is not Outcome.UNCHANGED for a in self.objects)
 
 
-def plan_apply(
-    cluster: ClusterApi, layers: Sequence[Layer], options: ApplyOptions, *, inside: ClusterApi | None = None
-) -> Plan:
+def plan_apply(cluster: ClusterApi, layers: Sequence[Layer], options: ApplyOptions) -> Plan:
     """What an apply would do. Writes nothing; raises what would be refused."""
-    inventory = read_inventory(inside or cluster, options.namespace, options.environment)
+    inventory = read_inventory(cluster, options.namespace, options.environment)
     home = None
     if inventory.stored is None:
         home = cluster.get(Ref("v1", "Namespace", options.namespace))
@@ -111,7 +109,7 @@ def plan_apply(
         home = {"metadata": {"name": options.namespace}}
     plan = make_plan(cluster, layers, options.namespace, inventory, home)
     force = options.force_conflicts or options.slot > 0
-    return judge(_identities(cluster, inside, options), plan, options.namespace, force=force)
+    return judge(cluster, plan, options.namespace, force=force)
 
 
 def apply_stack(
@@ -121,19 +119,17 @@ def apply_stack(
     *,
     wait: Wait | None = None,
     hooks: Hooks | None = None,
-    inside: ClusterApi | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> ApplyResult:
     """Make the cluster be as ``layers`` say: each layer whole, then ``wait`` for it, then the next.
 
-    ``inside`` is the identity for objects of the environment's own namespace (a slot's deployer); everything else
-    goes with ``cluster``'s. Nothing is written where the plan can't be made. An object that was applied unchanged
-    before is not written, nor is the inventory. Killed at any point, the same call again completes the work.
+    Nothing is written where the plan can't be made. An object that was applied unchanged before is not written, nor
+    is the inventory. Killed at any point, the same call again completes the work.
 
     Raises ConfigError, FieldConflict, ImmutableField, ApiError, and whatever ``wait`` and ``hooks`` raise.
     """
     hooks = hooks or NoHooks()
-    run = _Run(cluster, inside, options, plan_apply(cluster, layers, options, inside=inside), pause)
+    run = _Run(cluster, options, plan_apply(cluster, layers, options), pause)
     run.make_namespace()
     hooks.before_all()
     run.note()
@@ -159,14 +155,11 @@ class _Run:
     def __init__(
         self,
         cluster: ClusterApi,
-        inside: ClusterApi | None,
         options: ApplyOptions,
         plan: Plan,
         pause: Callable[[float], None],
     ) -> None:
         self._cluster = cluster
-        self._home = inside or cluster
-        self._for = _identities(cluster, inside, options)
         self._options = options
         self.plan = plan
         self._inventory = plan.inventory
@@ -198,7 +191,7 @@ class _Run:
     def note(self) -> None:
         """Note what is about to be made."""
         refs = [step.ref for step in self.plan.steps()]
-        self._inventory = note_intent(self._home, self._inventory, refs, self._cluster.now())
+        self._inventory = note_intent(self._cluster, self._inventory, refs, self._cluster.now())
 
     def apply_first(self) -> None:
         """Namespaces and definitions, and wait until the latter are served."""
@@ -230,7 +223,7 @@ class _Run:
         rendered = self.plan.keys()
         if self._options.prune and self._options.whole:
             pruned = prune(
-                self._home,
+                self._cluster,
                 [entry for key, entry in self.plan.inventory.entries.items() if key not in rendered],
                 self._options.namespace,
                 applied={one.uid for one in self.done},
@@ -275,7 +268,7 @@ class _Run:
     def _apply(self, step: Step) -> Applied:
         options = self._options
         applied = apply_object(
-            self._for(step.ref),
+            self._cluster,
             step.manifest,
             force=options.force_conflicts,
             overrule=options.slot > 0,
@@ -293,7 +286,7 @@ class _Run:
     def _record(self, gone: Sequence[tuple[str, str, str, str]] = ()) -> None:
         steps = {step.ref: step for step in self.plan.steps()}
         entries = [Entry(one.ref, one.uid, steps[one.ref].digest, steps[one.ref].layer) for one in self.done if one.uid]
-        self._inventory = record(self._home, self._inventory, entries, gone)
+        self._inventory = record(self._cluster, self._inventory, entries, gone)
 
 
 def wait_until_established(cluster: ClusterApi, ref: Ref) -> None:
@@ -322,10 +315,3 @@ def _established(definition: Manifest) -> bool:
 def _may_come(error: CodexctlError) -> bool:
     """Whether what was lacking may be on its way with the same layer: a role, an account, a namespace, a kind."""
     return isinstance(error, ApiError) and error.status in (403, 404)
-
-
-def _identities(cluster: ClusterApi, inside: ClusterApi | None, options: ApplyOptions) -> ClusterFor:
-    def choose(ref: Ref) -> ClusterApi:
-        return inside if inside is not None and ref.namespace == options.namespace else cluster
-
-    return choose

@@ -141,7 +141,7 @@ def make_plan(
     return Plan(first, tuple(by_layer), tuple(layer.name for layer in layers), tuple(warnings), inventory, home)
 
 
-def judge(cluster_for: ClusterFor, plan: Plan, namespace: str, *, force: bool) -> Plan:
+def judge(cluster: ClusterApi, plan: Plan, namespace: str, *, force: bool) -> Plan:
     """``plan`` with the server's verdict on every object whose manifest it hasn't accepted before (dry runs).
 
     Raises one error for all that is refused; nothing was written.
@@ -156,7 +156,7 @@ def judge(cluster_for: ClusterFor, plan: Plan, namespace: str, *, force: bool) -
         if skipped or plan.inventory.digest(step.ref) == step.digest:
             return step
         try:
-            return Step(step.manifest, step.ref, step.layer, step.digest, _verdict(cluster_for(step.ref), step, force))
+            return Step(step.manifest, step.ref, step.layer, step.digest, _verdict(cluster, step, force))
         except ApiError as error:
             # What an earlier object of this stack brings (a role, an account, a namespace) may be what it lacks.
             if error.status in (403, 404):
@@ -175,12 +175,6 @@ def judge(cluster_for: ClusterFor, plan: Plan, namespace: str, *, force: bool) -
         first=tuple(judged[key_of(step.ref)] for step in plan.first),
         layers=tuple(tuple(judged[key_of(step.ref)] for step in layer) for layer in plan.layers),
     )
-
-
-class ClusterFor(Protocol):
-    """Says with which identity an object is handled."""
-
-    def __call__(self, ref: Ref) -> ClusterApi: ...
 
 
 def together(errors: Sequence[CodexctlError]) -> CodexctlError:

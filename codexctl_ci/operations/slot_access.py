@@ -117,5 +117,17 @@ class SlotScoped(ClusterApi):
     def namespaced(self, api_version: str, kind: str) -> bool | None:
         return self._outside.namespaced(api_version, kind)
 
+    def check_new(self, manifest: Manifest) -> None:
+        self._for(ref_of(manifest).namespace).check_new(manifest)
+
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
+        return self._for(namespace).may(verb, api_version, kind, namespace)
+
+    def server_version(self) -> str:
+        return self._outside.server_version()
+
+    def forget_kinds(self) -> None:
+        self._outside.forget_kinds()
+
     def now(self) -> datetime:
         return self._outside.now()
