@@ -31,8 +31,10 @@ def ensure_registry(tree: Path, real_kaniko: Path | None, progress: Progress) ->
     with ThreadPoolExecutor(max_workers=2) as pool:
         debian = debian_layer(progress)
         postgres = pool.submit(packages_layer, "postgresql", debian, ("postgresql",), progress)
+        nginx = pool.submit(packages_layer, "nginx", debian, ("nginx-light", "gettext-base"), progress)
         buildah = pool.submit(packages_layer, "buildah", debian, ("buildah", "runc"), progress)
         images = [*_small_images(), *_debian_images(tree, debian), _postgres_image(debian, postgres.result())]
+        images.append(_nginx_image(debian, nginx.result()))
         images.append(_kaniko_stand_in(tree, debian, buildah.result()))
         if real_kaniko:
             images.append(_kaniko_image(real_kaniko))
@@ -90,6 +92,17 @@ def _postgres_image(debian: Layer, postgresql: Layer) -> Image:
             "PGDATA": "/var/lib/postgresql/data",
             "LANG": "C.UTF-8",
         },
+    )
+
+
+def _nginx_image(debian: Layer, nginx: Layer) -> Image:
+    entrypoint = files_layer("nginx-entrypoint", {"docker-entrypoint.sh": (_HERE / "nginx-entrypoint.sh", 0o755)})
+    return Image(
+        ("nginxinc/nginx-unprivileged:1.29",),
+        (debian, nginx, entrypoint),
+        command=(),
+        entrypoint=("/docker-entrypoint.sh",),
+        environment={"PATH": _PATH},
     )
 
 
