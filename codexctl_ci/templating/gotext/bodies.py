@@ -71,7 +71,7 @@ class _Bodies:
     def _branch(self, node: nodes.Branch) -> Runner:
         value = self._expressions.pipeline(node.pipe, asks=True)
         body = self.body(node.body)
-        otherwise = self.body(node.otherwise or ())
+        otherwise = self.body(node.otherwise)
         with_dot = node.word == "with"
 
         def run(state: State, dot: object) -> None:
@@ -93,7 +93,7 @@ class _Bodies:
     def _loop(self, node: nodes.Branch) -> Runner:
         value = self._expressions.pipeline(node.pipe)
         body = self.body(node.body)
-        otherwise = self.body(node.otherwise or ())
+        otherwise = self.body(node.otherwise)
         place = (self._file, node.offset)
         names, assigns = node.pipe.declared, node.pipe.assigns
 
@@ -123,10 +123,10 @@ class _Bodies:
                     turned = True
                     state.budget.spend(place)
                     turn(state, key, item)
+                if not turned:
+                    otherwise(state, dot)  # a break in there ends this loop too, not the one around it
             except BreakLoop:
                 pass
-            if not turned:
-                otherwise(state, dot)
             del state.variables[mark:]
 
         return run

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import PurePosixPath
 
 from codexctl_ci.templating.context import Record, TemplateContext
 from codexctl_ci.templating.errors import TemplateError
@@ -27,9 +26,9 @@ class GoEngine:
         self._templates: dict[str, Runner] = {}
         for file, text in partials.items():
             self._add(self._parsed(file, text), file, text, self._owners, self._templates)
-        last_parts = Counter(PurePosixPath(file).name for file in partials)
+        last_parts = Counter(_last_part(file) for file in partials)
         for file in partials:
-            short = PurePosixPath(file).name
+            short = _last_part(file)
             if last_parts[short] == 1 and short not in self._templates:
                 self._templates[short] = self._templates[file]
 
@@ -95,6 +94,10 @@ class GoEngine:
         line = text.count("\n", 0, offset) + 1
         column = offset - text.rfind("\n", 0, offset)
         return TemplateError.at(reason, file=source, text=text, line=line, column=column)
+
+
+def _last_part(file: str) -> str:
+    return file.rpartition("/")[2]
 
 
 def _include(state: State, place: Place, name: str, dot: object) -> str:

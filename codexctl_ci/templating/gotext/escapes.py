@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote_plus
 
 from codexctl_ci.templating.gotext.formatting import sprint
 from codexctl_ci.templating.gotext.values import encode
@@ -25,6 +24,8 @@ def js(*values: object) -> str:
 
 def urlquery(*values: object) -> str:
     """The values as one text, safe inside the query of a URL."""
+    from urllib.parse import quote_plus  # late: few templates need it, and it is slow to import
+
     return quote_plus(encode(_text(values)))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from codexctl_ci.templating.errors import FunctionError
 from codexctl_ci.templating.gotext.floats import format_float
 from codexctl_ci.templating.gotext.values import (
+    NilPointer,
     Struct,
     TypedInt,
     encode,
@@ -97,12 +98,20 @@ class _Printer:
             return self._map(value, verb, depth)
         if value is None:
             return "interface {}(nil)" if self._flags.sharp_v else "<nil>"
+        if isinstance(value, Struct):
+            return f"{{{' '.join(self._value(field, verb, depth + 1) for field in value.fields())}}}"
+        if isinstance(value, NilPointer):
+            if verb == "v":
+                return self._pad("<nil>")
+            return self._integer(0, verb) if verb in "bodxX" else self._bad(value, verb)
         raise FunctionError(f"%{verb} of a {type_name(value)} can't be shown")
 
     def _named(self, value: TypedInt | Struct, verb: str) -> str | None:
         """By the type's own String method, where the verb asks for text."""
-        if self._complaining or self._flags.sharp_v or verb not in "vsxXq":
+        if self._complaining or verb not in "vsxXq":
             return None
+        if self._flags.sharp_v:
+            return self._pad(value.go_syntax()[: self._flags.precision]) if isinstance(value, Struct) else None
         text = value.go_string()
         return None if text is None else self._text(text, verb)
 

@@ -55,7 +55,10 @@ def read_character(text: str, offset: int) -> Number:
         raise ValueError(f"malformed character constant: {text}")
     # An escaped byte counts as that number, not as a piece of UTF-8.
     code = data[0] if len(data) == 1 else ord(decode(data))
-    return Number(offset, text, code, code, float(code))
+    number = Number(offset, text)
+    number.as_int = number.as_uint = code
+    number.as_float = float(code)
+    return number
 
 
 def read_complex(text: str, offset: int) -> Number:
@@ -64,7 +67,9 @@ def read_complex(text: str, offset: int) -> Number:
     parts = (_float(match.group(1)), _float(match.group(2))) if match else (None, None)
     if parts[0] is None or parts[1] is None:
         raise ValueError(f"illegal number syntax: {text!r}")
-    return _simplified(Number(offset, text, as_complex=complex(parts[0], parts[1])))
+    number = Number(offset, text)
+    number.as_complex = complex(parts[0], parts[1])
+    return _simplified(number)
 
 
 def _simplified(number: Number) -> Number:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from codexctl_ci.templating.errors import FunctionError
 from codexctl_ci.templating.gotext.layout import MONTHS, WEEKDAYS, format_time
-from codexctl_ci.templating.gotext.values import MAX_INT, Struct, TypedInt
+from codexctl_ci.templating.gotext.values import MAX_INT, NilPointer, Struct, TypedInt
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _START = datetime(1, 1, 1, tzinfo=UTC)
@@ -17,6 +17,13 @@ class Int64(TypedInt):
     """What Unix and its like give."""
 
     go_type = "int64"
+
+
+class Uint64(TypedInt):
+    """How a time holds its nanoseconds."""
+
+    go_type = "uint64"
+    unsigned = True
 
 
 class Month(TypedInt):
@@ -87,6 +94,17 @@ class Time(Struct):
         """Date, time with its fraction, offset and zone."""
         return format_time(self.moment, "2006-01-02 15:04:05.999999999 -0700 MST")
 
+    def go_syntax(self) -> str:
+        """The expression that makes this time."""
+        m = self.moment
+        day = f"{m.year}, time.{MONTHS[m.month - 1]}, {m.day}"
+        return f"time.Date({day}, {m.hour}, {m.minute}, {m.second}, {m.microsecond * 1000}, time.UTC)"
+
+    def fields(self) -> list[object]:
+        """Nanoseconds, seconds since the year 1, and no location."""
+        seconds = (self.moment - _START) // timedelta(seconds=1)
+        return [Uint64(self.moment.microsecond * 1000), Int64(seconds), NilPointer("*time.Location")]
+
 
 def _fraction(value: int, size: int) -> str:
     whole, rest = divmod(value, size)
@@ -152,6 +170,7 @@ _TIME: dict[str, Method] = {
     "Day": ((), lambda t: t.moment.day),
     "Equal": (("time.Time",), lambda t, u: t.moment == u.moment),
     "Format": (("string",), lambda t, layout: format_time(t.moment, layout)),
+    "GoString": ((), lambda t: t.go_syntax()),
     "Hour": ((), lambda t: t.moment.hour),
     "IsDST": ((), lambda t: False),
     "IsZero": ((), lambda t: t.moment == _START),

@@ -1,138 +1,191 @@
-"""The parsed form of a Go template. ``offset`` is the place in the source that errors name."""
+"""The parsed form of a Go template. ``offset`` is the place in the source that errors name.
+
+Plain classes: this is on the way of every command, and seventeen dataclasses take longer to make than most
+templates to render.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 
-
-@dataclass(slots=True)
 class Node:
     """Anything with a place."""
 
-    offset: int
+    __slots__ = ("offset",)
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
 
 
-@dataclass(slots=True)
-class Text(Node):
-    """What is copied as it stands."""
-
-    text: str
-
-
-@dataclass(slots=True)
 class Dot(Node):
     """``.``"""
 
+    __slots__ = ()
 
-@dataclass(slots=True)
+
 class Nil(Node):
     """``nil``"""
 
-
-@dataclass(slots=True)
-class Bool(Node):
-    """``true`` or ``false``"""
-
-    value: bool
+    __slots__ = ()
 
 
-@dataclass(slots=True)
+class Text(Node):
+    """What is copied as it stands."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, offset: int, text: str) -> None:
+        self.offset = offset
+        self.text = text
+
+
 class String(Node):
     """A string literal."""
 
-    text: str
+    __slots__ = ("text",)
+
+    def __init__(self, offset: int, text: str) -> None:
+        self.offset = offset
+        self.text = text
 
 
-@dataclass(slots=True)
+class Bool(Node):
+    """``true`` or ``false``"""
+
+    __slots__ = ("value",)
+
+    def __init__(self, offset: int, value: bool) -> None:
+        self.offset = offset
+        self.value = value
+
+
 class Number(Node):
     """A number literal, under every type it can be read as."""
 
-    text: str
-    as_int: int | None = None
-    as_uint: int | None = None
-    as_float: float | None = None
-    as_complex: complex | None = None
+    __slots__ = ("as_complex", "as_float", "as_int", "as_uint", "text")
+
+    def __init__(self, offset: int, text: str) -> None:
+        self.offset = offset
+        self.text = text
+        self.as_int: int | None = None
+        self.as_uint: int | None = None
+        self.as_float: float | None = None
+        self.as_complex: complex | None = None
 
 
-@dataclass(slots=True)
 class Field(Node):
     """``.A.B``"""
 
-    names: list[str]
+    __slots__ = ("names",)
+
+    def __init__(self, offset: int, names: list[str]) -> None:
+        self.offset = offset
+        self.names = names
 
 
-@dataclass(slots=True)
 class Variable(Node):
     """``$x.A.B``; the first name has its ``$``."""
 
-    names: list[str]
+    __slots__ = ("names",)
+
+    def __init__(self, offset: int, names: list[str]) -> None:
+        self.offset = offset
+        self.names = names
 
 
-@dataclass(slots=True)
 class Chain(Node):
     """``(…).A.B``"""
 
-    node: Node
-    names: list[str]
+    __slots__ = ("names", "node")
+
+    def __init__(self, offset: int, node: Node, names: list[str]) -> None:
+        self.offset = offset
+        self.node = node
+        self.names = names
 
 
-@dataclass(slots=True)
 class Identifier(Node):
     """A function's name."""
 
-    name: str
+    __slots__ = ("name",)
+
+    def __init__(self, offset: int, name: str) -> None:
+        self.offset = offset
+        self.name = name
 
 
-@dataclass(slots=True)
 class Command(Node):
     """One stage of a pipeline: an operand, or a function or method and its arguments."""
 
-    args: list[Node] = field(default_factory=list)
+    __slots__ = ("args",)
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.args: list[Node] = []
 
 
-@dataclass(slots=True)
 class Pipe(Node):
     """``$x := a | b``; with ``assigns`` the names exist already."""
 
-    declared: list[str] = field(default_factory=list)
-    assigns: bool = False
-    commands: list[Command] = field(default_factory=list)
+    __slots__ = ("assigns", "commands", "declared")
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.declared: list[str] = []
+        self.assigns = False
+        self.commands: list[Command] = []
 
 
-@dataclass(slots=True)
 class Action(Node):
     """``{{ pipeline }}``"""
 
-    pipe: Pipe
+    __slots__ = ("pipe",)
+
+    def __init__(self, offset: int, pipe: Pipe) -> None:
+        self.offset = offset
+        self.pipe = pipe
 
 
-@dataclass(slots=True)
 class Branch(Node):
     """``if``, ``with`` or ``range`` (``word``) with its bodies."""
 
-    word: str
-    pipe: Pipe
-    body: list[Node]
-    otherwise: list[Node] | None
+    __slots__ = ("body", "otherwise", "pipe", "word")
+
+    def __init__(self, word: str, pipe: Pipe, body: list[Node], otherwise: list[Node]) -> None:
+        self.offset = pipe.offset
+        self.word = word
+        self.pipe = pipe
+        self.body = body
+        self.otherwise = otherwise
 
 
-@dataclass(slots=True)
 class Call(Node):
     """``{{ template "name" pipeline }}``"""
 
-    name: str
-    pipe: Pipe | None
+    __slots__ = ("name", "pipe")
+
+    def __init__(self, offset: int, name: str, pipe: Pipe | None) -> None:
+        self.offset = offset
+        self.name = name
+        self.pipe = pipe
 
 
-@dataclass(slots=True)
-class Jump(Node):
+class Word(Node):
+    """``break``, ``continue``; to the parser alone also ``end`` and ``else``."""
+
+    __slots__ = ("word",)
+
+    def __init__(self, offset: int, word: str) -> None:
+        self.offset = offset
+        self.word = word
+
+
+class Jump(Word):
     """``break`` or ``continue``."""
 
-    word: str
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Stop(Node):
-    """``end`` or ``else``; only the parser sees it."""
+class Stop(Word):
+    """``end`` or ``else``."""
 
-    word: str
+    __slots__ = ()

@@ -53,6 +53,21 @@ class Struct:
         """What the type's String method gives."""
         raise NotImplementedError
 
+    def go_syntax(self) -> str:
+        """What ``%#v`` gives."""
+        raise FunctionError(f"%#v of a {self.go_type} can't be shown")
+
+    def fields(self) -> list[object]:
+        """What a verb for numbers or such goes through."""
+        raise FunctionError(f"the fields of a {self.go_type} can't be shown")
+
+
+class NilPointer:
+    """A nil pointer inside a structure."""
+
+    def __init__(self, go_type: str) -> None:
+        self.go_type = go_type
+
 
 def type_name(value: object) -> str:
     """The Go type as ``%T`` prints it."""
@@ -62,7 +77,7 @@ def type_name(value: object) -> str:
         return "bool"
     if isinstance(value, str):
         return "string"
-    if isinstance(value, TypedInt | Struct):
+    if isinstance(value, TypedInt | Struct | NilPointer):
         return value.go_type
     if isinstance(value, int):
         return "int" if value <= MAX_INT else "uint64"

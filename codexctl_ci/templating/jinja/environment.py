@@ -19,6 +19,9 @@ from codexctl_ci.templating.quoting import quote
 MAX_REPEATED = 1_000_000
 """The longest text or list that ``*`` may make."""
 
+MAX_BITS = 4096
+"""The largest whole number that ``**`` may make."""
+
 
 class Missing(StrictUndefined):
     """A key that isn't there: an error as soon as it is used, but false where a condition or ``default`` asks.
@@ -87,8 +90,8 @@ class ProjectEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """``*`` and ``**`` within bounds."""
         if operator == "**":
-            if isinstance(right, int | float) and abs(right) > 64:
-                raise OverflowError("the exponent of ** must not be over 64")
+            if isinstance(left, int) and isinstance(right, int) and left.bit_length() * abs(right) > MAX_BITS:
+                raise OverflowError("** would make a number without end")
         elif any(isinstance(side, str | list | tuple) for side in (left, right)):
             sized, count = (left, right) if not isinstance(left, int) else (right, left)
             if isinstance(count, int) and len(sized) * count > MAX_REPEATED:

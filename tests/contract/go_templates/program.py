@@ -57,19 +57,22 @@ def go_answers(cases: Sequence[Case]) -> list[Answer]:
     return [Answer(None if "err" in answer else answer["out"], answer.get("err", "")) for answer in answers]
 
 
-def our_answer(case: Case) -> Answer:
-    """What our engine prints for ``case``."""
+def our_answer(case: Case, data: object = None) -> Answer:
+    """What our engine prints for ``case``; ``data`` is the case's own, where it has been converted already."""
     try:
         engine = GoEngine(case.partials, case.env, NOW)
-        return Answer(engine.execute(case.text, python_value(case.data), file="main"))
+        return Answer(engine.execute(case.text, data or python_value(case.data), file="main"))
     except TemplateError as error:
         return Answer(None, error.problem)
 
 
 def differences(cases: Sequence[Case]) -> Iterable[str]:
     """A text for each case where the two don't agree: one output, or both fail."""
+    converted: dict[int, object] = {}
     for case, theirs in zip(cases, go_answers(cases), strict=True):
-        ours = our_answer(case)
+        if id(case.data) not in converted:
+            converted[id(case.data)] = python_value(case.data)
+        ours = our_answer(case, converted[id(case.data)])
         if ours.output != theirs.output:
             yield f"{case.text!r}\n  data {case.data!r}\n  go   {theirs}\n  ours {ours}"
 
