@@ -38,6 +38,19 @@ def load(
     if services:
         write_files(folder, {"services.yaml": services})
     write_files(folder, {name.replace("_yaml", ".yaml"): text for name, text in files.items()})
+    return open_folder(folder, env=env, slot=slot, inputs=inputs, strict=strict, namespace=namespace)
+
+
+def open_folder(
+    folder: Path,
+    *,
+    env: str = "dev",
+    slot: int = 0,
+    inputs: Inputs | None = None,
+    strict: bool = False,
+    namespace: str = "",
+) -> Project:
+    """The project in ``folder``, as it is."""
     around = Surroundings(
         env=env, now=NOW, slot=slot, namespace=namespace, root="/project", inputs=inputs or Inputs(), strict=strict
     )

@@ -29,6 +29,7 @@ _RESOLVED: tuple[Option[Any], ...] = (
     o.INFRA_UNHEALTHY,
     o.PROMPT_MODE,
 )
+REPOSITORY_VARIABLES = "CODEXCTL_REPOSITORY_VARIABLES"
 _FOR_SLOTS = frozenset({"manage-env", "prompt", "pr"})
 _ALSO_FOR_SLOTS = frozenset({"ci ensure-slot", "ci ensure-ready"})
 
@@ -99,11 +100,17 @@ def _inputs(inv: Invocation, slot: int) -> Inputs:
     given = _value(inv, o.VARS)
     return Inputs(
         environ=inv.environ,
-        var_file=_var_file(_value(inv, o.VAR_FILE)),
+        var_file={**_repository_variables(inv), **_var_file(_value(inv, o.VAR_FILE))},
         secrets=secrets,
         given=given,
         resolved=resolved,
     )
+
+
+def _repository_variables(inv: Invocation) -> dict[str, str]:
+    """The repository's variables, which workflows hand over as one JSON object."""
+    text = inv.environ.get(REPOSITORY_VARIABLES, "")
+    return parse_var_file(text, REPOSITORY_VARIABLES) if text.strip() else {}
 
 
 def _var_file(given: str) -> dict[str, str]:

@@ -154,7 +154,7 @@ class Scram:
         signed = f"{self._bare},{challenge.decode()},{plain}".encode()
         key = _hmac(salted, b"Client Key")
         mask = _hmac(hashlib.sha256(key).digest(), signed)
-        proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, mask))).decode()
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, mask, strict=True))).decode()
         self._expected = base64.b64encode(_hmac(_hmac(salted, b"Server Key"), signed)).decode()
         return f"{plain},p={proof}".encode()
 
