@@ -39,7 +39,8 @@ def detect(text: str, file: str) -> Dialect | None:
 
 
 _STRING = r"""\\"(?:[^"\\\n]|\\[^"\n])*\\"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
-_ACTION = re.compile(rf"\{{\{{((?:{_STRING}|`[^`]*`|(?!}}}}).)*)}}}}", re.DOTALL)
+# Atomic, since a quote can be read in two ways and an action that never ends would try them all.
+_ACTION = re.compile(rf"\{{\{{((?>(?:{_STRING}|`[^`]*`|(?!}}}}).)*))}}}}", re.DOTALL)
 _PLAIN_ACTION = re.compile(r"\{\{(.*?)}}", re.DOTALL)
 _GO_COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?}}", re.DOTALL)
 _RAW = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%}.*?(?:\{%[-+]?\s*endraw\s*[-+]?%}|\Z)", re.DOTALL)

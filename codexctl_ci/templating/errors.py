@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from codexctl_ci.errors import ConfigError
 
 
@@ -30,6 +32,14 @@ class TemplateError(ConfigError):
         lines = text.split("\n")
         quoted = lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
         return cls(problem, file=file, line=line, column=column, source_line=quoted, hint=hint)
+
+
+def nearest(name: str, known: Iterable[object]) -> str:
+    """A question with the known name that ``name`` may have been meant for, or ""."""
+    from difflib import get_close_matches  # late: only a failure needs it
+
+    found = get_close_matches(name, [key for key in known if isinstance(key, str)], 1)
+    return f", did you mean {found[0]!r}?" if found else ""
 
 
 class FunctionError(Exception):

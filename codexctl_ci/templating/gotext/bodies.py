@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from codexctl_ci.templating.gotext import nodes
-from codexctl_ci.templating.gotext.builtins import Function
 from codexctl_ci.templating.gotext.expressions import Expressions
 from codexctl_ci.templating.gotext.formatting import display
+from codexctl_ci.templating.gotext.funcmap import Function
 from codexctl_ci.templating.gotext.state import (
+    LONG,
     MAX_RANGE,
     BreakLoop,
     ContinueLoop,
@@ -57,6 +58,7 @@ class _Bodies:
 
     def _action(self, node: nodes.Action) -> Runner:
         value = self._expressions.pipeline(node.pipe)
+        place = (self._file, node.offset)
         if node.pipe.declared:
             return lambda state, dot: _void(value(state, dot))
 
@@ -64,6 +66,8 @@ class _Bodies:
             shown = value(state, dot)
             if not isinstance(shown, str):
                 shown = "<no value>" if shown is None else display(shown)
+            if len(shown) > LONG:
+                state.budget.write(len(shown), place)
             state.out.append(shown)
 
         return run

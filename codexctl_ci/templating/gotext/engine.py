@@ -9,7 +9,7 @@ from datetime import datetime
 from codexctl_ci.templating.context import Record, TemplateContext
 from codexctl_ci.templating.errors import TemplateError
 from codexctl_ci.templating.gotext.bodies import compile_body
-from codexctl_ci.templating.gotext.builtins import make_functions
+from codexctl_ci.templating.gotext.funcmap import make_functions
 from codexctl_ci.templating.gotext.moments import Time
 from codexctl_ci.templating.gotext.parse import Definition, SyntaxProblem, parse
 from codexctl_ci.templating.gotext.state import Budget, Place, Problem, Runner, State

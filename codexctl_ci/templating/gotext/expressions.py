@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-from codexctl_ci.templating.errors import FunctionError
+from codexctl_ci.templating.errors import FunctionError, nearest
 from codexctl_ci.templating.gotext import nodes
-from codexctl_ci.templating.gotext.builtins import INCLUDE, SHORT_CIRCUITS, Function
+from codexctl_ci.templating.gotext.funcmap import INCLUDE, SHORT_CIRCUITS, Function
 from codexctl_ci.templating.gotext.moments import Duration, Time, find_method
 from codexctl_ci.templating.gotext.state import Place, Problem, State, Value
 from codexctl_ci.templating.gotext.values import MAX_INT, type_name
@@ -146,7 +146,7 @@ class Expressions:
             except KeyError:
                 if asks:
                     return None
-                raise Problem(f"map has no entry for key {first!r}", place) from None
+                raise _missing(first, receiver, place) from None
             except TypeError:
                 if receiver is None and asks:
                     return None
@@ -162,7 +162,7 @@ class Expressions:
                 except KeyError:
                     if asks:
                         return None
-                    raise Problem(f"map has no entry for key {name!r}", place) from None
+                    raise _missing(name, receiver, place) from None
                 except TypeError:
                     if receiver is None and asks and depth == 0:
                         return None
@@ -277,6 +277,11 @@ class Expressions:
             raise Problem(reason, place)
 
         return fail
+
+
+def _missing(name: str, receiver: object, place: Place) -> Problem:
+    known = receiver if isinstance(receiver, Mapping) else ()
+    return Problem(f"map has no entry for key {name!r}{nearest(name, known)}", place)
 
 
 def _constant(value: object) -> Value:

@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Kind:
-    """What a token is. Those in capitals but for the last line are also the names of groups in the pattern."""
+    """What a token is; most are also names of groups in the pattern below."""
 
     FIELD: Final = "FIELD"
     IDENTIFIER: Final = "IDENTIFIER"
@@ -104,7 +104,6 @@ def _lex_all(text: str, tokens: list[Token]) -> None:
             position = _skip_comment(text, inside)
         else:
             tokens.append((Kind.LEFT, "{{", left, False))
-            # A trim marker ends with its space: what follows can't make another marker of it.
             position = _lex_action(text, inside, left, tokens)
     if position < len(text):
         tokens.append((Kind.TEXT, text[position:], position, False))

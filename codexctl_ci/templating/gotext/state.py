@@ -14,6 +14,12 @@ MAX_STEPS = 1_000_000
 MAX_RANGE = 100_000
 """How far ``range`` counts."""
 
+MAX_OUTPUT = 64 * 1024 * 1024
+"""How many characters one render may write in long pieces."""
+
+LONG = 10_000
+"""From where on a piece of output counts as long. Short ones are few enough by ``MAX_STEPS``."""
+
 Place = tuple[str, int]
 """File and offset of the node at work."""
 
@@ -38,18 +44,25 @@ class ContinueLoop(Exception):
 
 
 class Budget:
-    """The steps that are left; shared by all states of one render."""
+    """The steps that are left and the room for long texts; shared by all states of one render."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "room")
 
     def __init__(self) -> None:
         self.left = MAX_STEPS
+        self.room = MAX_OUTPUT
 
     def spend(self, place: Place) -> None:
         """One step. ``Problem`` where none is left."""
         self.left -= 1
         if self.left < 0:
             raise Problem(f"more than {MAX_STEPS} turns of loops and templates", place)
+
+    def write(self, length: int, place: Place) -> None:
+        """Room for a long text. ``Problem`` where none is left."""
+        self.room -= length
+        if self.room < 0:
+            raise Problem(f"more than {MAX_OUTPUT} characters of output", place)
 
 
 @dataclass(slots=True)

@@ -144,5 +144,6 @@ def sorted_items(mapping: Mapping[object, object]) -> list[tuple[object, object]
     try:
         keys.sort()
     except TypeError:
-        keys.sort(key=lambda key: (_RANK[basic_kind(key)], str(key) if isinstance(key, str) else 0, repr(key)))
+        # Keys of several kinds: kind by kind.
+        keys.sort(key=lambda key: (_RANK[basic_kind(key)], key if key is not None else 0))
     return [(key, mapping[key]) for key in keys]

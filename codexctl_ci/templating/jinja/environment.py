@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from codexctl_ci.templating import functions
-from codexctl_ci.templating.errors import FunctionError
+from codexctl_ci.templating.errors import FunctionError, nearest
 from codexctl_ci.templating.quoting import quote
 
 MAX_REPEATED = 1_000_000
@@ -36,7 +36,8 @@ class Missing(StrictUndefined):
         if self._undefined_hint:
             return self._undefined_hint
         if isinstance(self._undefined_obj, Mapping):
-            return f"map has no entry for key {self._undefined_name!r}"
+            known = nearest(str(self._undefined_name), self._undefined_obj)
+            return f"map has no entry for key {self._undefined_name!r}{known}"
         return str(super()._undefined_message)
 
     def __bool__(self) -> bool:  # type: ignore[override]
@@ -115,6 +116,7 @@ def make_environment(
     environment.globals.pop("lipsum", None)
     plain: dict[str, Callable[..., Any]] = {
         "default": default,
+        "d": default,
         "toLower": _of_text(functions.to_lower),
         "slug": _of_text(functions.slug),
         "truncSHA": _of_text(functions.trunc_sha),

@@ -64,3 +64,7 @@ def test_two_dialects_in_one_file_are_an_error_that_shows_a_line_of_each(name: s
 )
 def test_one_action(action: str, expected: Dialect | None) -> None:
     assert detect(f"a: {action}\n", "x.yaml") is expected
+
+
+def test_an_action_that_never_ends_does_not_take_forever() -> None:
+    assert detect("{{ " + '"a" ' * 2000, "x.yaml") is None
