@@ -18,6 +18,8 @@ def main() -> None:
     parser.add_argument("--url", help="the address that clients use, where it differs from the one listened on")
     options = parser.parse_args()
     address, _, port = options.listen.rpartition(":")
+    if (options.state / "repositories").exists():
+        parser.error(f"{options.state} was used before: users and issues are kept in memory, so give a new folder")
     options.state.mkdir(parents=True, exist_ok=True)
     server = GitHubServer(address, int(port), options.state, options.url)
     note = options.state / "address.json"

@@ -93,7 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault and fault.kind != "lost":
             self._send_fault(fault)
             return
-        status, headers, data = self._answer(path, query, parts.query, body, token)
+        try:
+            status, headers, data = self._answer(path, query, parts.query, body, token)
+        except (AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as reason:
+            # A fault of the imitation's own; tests that look for violations find it.
+            text = f"{self.command} {path}: {type(reason).__name__}: {reason}"
+            self.server.host.violations.append(text)
+            status, headers, data = 500, {"Content-Type": "application/json"}, json.dumps({"message": text}).encode()
         self._log(status, login)
         if fault and fault.kind == "lost":
             self._break_off()

@@ -55,8 +55,8 @@ def main() -> None:
     github.person("github-actions[bot]", type="Bot")
     service = RunnerService(settings, github, Records(settings.folder))
     address, _, port = options.listen.rpartition(":")
-    server = RunnerServer(address, int(port), service, secrets.token_hex(16))
-    github.hook(f"{server.url}/hook")
+    server = RunnerServer(address, int(port), service, secrets.token_hex(16), hook_secret=secrets.token_hex(16))
+    github.hook(f"{server.url}/hook", server.hook_secret)
     note = options.state / "address.json"
     draft = note.with_suffix(".new")
     draft.touch(mode=0o600)

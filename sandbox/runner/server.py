@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 import threading
@@ -19,14 +21,16 @@ Json = Any
 
 
 class RunnerServer(ThreadingHTTPServer):
-    """A running runner. `url` is its address."""
+    """A running runner. `url` is its address; `secret` opens its doors; webhooks must be signed with
+    `hook_secret` where there is one."""
 
     daemon_threads = True
 
-    def __init__(self, address: str, port: int, service: RunnerService, secret: str) -> None:
+    def __init__(self, address: str, port: int, service: RunnerService, secret: str, hook_secret: str = "") -> None:
         super().__init__((address, port), _Handler)
         self.service = service
         self.secret = secret
+        self.hook_secret = hook_secret
         self.url = f"http://{address}:{self.server_address[1]}"
 
     def run_in_thread(self) -> RunnerServer:
@@ -43,6 +47,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Take a webhook, or act on a run."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
+        if path == "/hook" and not self._signed(body):
+            self._send(401, {})
+            return
         if path == "/hook":
             self.server.service.take(
                 self.headers["X-GitHub-Event"],
@@ -85,6 +92,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, {"log": log.read_text() if log and log.exists() else ""})
         else:
             self._send(404, {})
+
+    def _signed(self, body: bytes) -> bool:
+        if not self.server.hook_secret:
+            return True
+        expected = hmac.new(self.server.hook_secret.encode(), body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(self.headers.get("X-Hub-Signature-256", ""), f"sha256={expected}")
 
     def _known(self) -> bool:
         return self.headers.get("Authorization") == f"Bearer {self.server.secret}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -159,8 +158,8 @@ def yard(shop: Shop, tmp_path: Path) -> Iterator[Yard]:
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "KUBECONFIG": "/etc/kube"}
     settings = RunnerSettings(ACT, tmp_path / "runner", environment, {OURS: tool})
     service = RunnerService(settings, shop.github, Records(settings.folder))
-    server = RunnerServer("127.0.0.1", 0, service, "door").run_in_thread()
-    shop.github.hook(f"{server.url}/hook")
+    server = RunnerServer("127.0.0.1", 0, service, "door", hook_secret="signed").run_in_thread()
+    shop.github.hook(f"{server.url}/hook", "signed")
     yield Yard(shop, bot, Runner(server.url, "door", shop.github))
     service.stop()
     server.shutdown()
@@ -277,5 +276,10 @@ jobs:
     assert yard.runner.wait_for("pull_request_review", "submitted", number, timedelta(seconds=60)) == []
 
 
-def test_act_is_there_for_these_tests() -> None:
-    assert shutil.which(str(ACT)) is not None
+def test_a_webhook_that_is_not_signed_starts_nothing(yard: Yard) -> None:
+    yard.shop.github.hook(f"{yard.runner.url}/hook", "another")
+    number = yard.shop.owner.issue(yard.shop.name, "Greet")
+    yard.shop.triager.label(yard.shop.name, number, "[ai-dev]")
+    with pytest.raises(NotInTime):
+        yard.runner.wait_for("issues", "labeled", number, timedelta(seconds=1))
+    assert yard.runner.runs() == []
