@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.main import REPOSITORY_VARIABLES
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.table import COMMANDS
 from codexctl_ci.errors import ConfigError
@@ -29,7 +30,6 @@ _RESOLVED: tuple[Option[Any], ...] = (
     o.INFRA_UNHEALTHY,
     o.PROMPT_MODE,
 )
-REPOSITORY_VARIABLES = "CODEXCTL_REPOSITORY_VARIABLES"
 _FOR_SLOTS = frozenset({"manage-env", "prompt", "pr"})
 _ALSO_FOR_SLOTS = frozenset({"ci ensure-slot", "ci ensure-ready"})
 
@@ -109,8 +109,8 @@ def _inputs(inv: Invocation, slot: int) -> Inputs:
 
 def _repository_variables(inv: Invocation) -> dict[str, str]:
     """The repository's variables, which workflows hand over as one JSON object."""
-    text = inv.environ.get(REPOSITORY_VARIABLES, "")
-    return parse_var_file(text, REPOSITORY_VARIABLES) if text.strip() else {}
+    text = inv.environ.get(REPOSITORY_VARIABLES, "").strip()
+    return parse_var_file(text, REPOSITORY_VARIABLES) if text.startswith("{") else {}
 
 
 def _var_file(given: str) -> dict[str, str]:
