@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from codexctl_ci.prompts.context import IssueContext, PullContext, ReviewThread
 from codexctl_ci.stack.objects import Manifest, Ref
+
+if TYPE_CHECKING:
+    from codexctl_ci.stack.images import BuiltImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,3 +275,39 @@ class BranchHost(Protocol):
 
     def push(self, commit: str, branch: str, expected: str) -> bool:
         """Move the branch; False where it no longer stood at ``expected`` (empty: not there)."""
+
+
+class ImageRegistry(Protocol):
+    """Registries, each image named in full. Every method raises ApiError for an answer that is not listed."""
+
+    def digest(self, image: str) -> str | None:
+        """The digest of what ``image`` names now, None where there is no such image. One HEAD."""
+
+    def current(self, image: str) -> str | None:
+        """The same by reading the manifest: no HEAD, but a few hundred bytes more."""
+
+    def tag(self, image: str, tag: str) -> str:
+        """Give what ``image`` names another tag in its repository; its digest."""
+
+    def copy(self, source: str, target: str) -> str:
+        """Make ``target`` what ``source`` is, with all platforms; the digest, the same in both."""
+
+
+class BuildRecipes(Protocol):
+    """What builds are made from, read from the project's files. Raises ConfigError for files that are not there."""
+
+    def bases(self, image: BuiltImage) -> list[str]:
+        """The images that the build takes from elsewhere, each once."""
+
+    def key(self, image: BuiltImage, bases: Mapping[str, str]) -> str:
+        """The tag that stands for the build's content. ``bases`` maps each of ``bases(image)`` to its digest."""
+
+
+class ImageBuilder(Protocol):
+    """What builds images and pushes them. ``parallel`` is how many builds it takes at once."""
+
+    @property
+    def parallel(self) -> int: ...
+
+    def build(self, image: BuiltImage, destinations: Sequence[str]) -> str:
+        """Build, push to all ``destinations``, and return the digest. Raises CodexctlError with the last lines."""

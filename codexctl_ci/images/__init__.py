@@ -1,0 +1,1 @@
+"""Images: the registry's API, what an image is made from, and Kaniko."""

@@ -41,3 +41,20 @@ def render(inv: Invocation) -> None:
 def schema(inv: Invocation) -> None:
     """JSON Schema of services.yaml, for editors."""
     inv.print(files("codexctl_ci.stack").joinpath("services.schema.json").read_text("utf-8"))
+
+
+def status(inv: Invocation) -> None:
+    """What of the stack is ready and what is not: object, ready or why not, age, image."""
+    from codexctl_ci.cli.wiring.cluster import open_cluster
+    from codexctl_ci.cli.wiring.project import open_project, selection_of
+    from codexctl_ci.operations.status import read_status
+    from codexctl_ci.reporting import status_table
+    from codexctl_ci.stack.objects import ref_of
+    from codexctl_ci.stack.rendering import render as render_stack
+
+    project = open_project(inv)
+    environment = project.environment
+    cluster = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    rendered = render_stack(project, selection_of(inv), namespaced=cluster.namespaced)
+    rows = read_status(cluster, map(ref_of, rendered.manifests))
+    inv.print(status_table.as_json(rows) if inv.settings[o.OUTPUT] == "json" else status_table.as_table(rows))

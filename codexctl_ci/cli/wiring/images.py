@@ -1,0 +1,125 @@
+"""Registries and builders from a command's settings."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.errors import ConfigError
+from codexctl_ci.images.connection import Trust, proxies_of
+from codexctl_ci.images.credentials import load_docker_config
+from codexctl_ci.images.kaniko import KanikoOptions
+from codexctl_ci.images.recipes import Recipes
+from codexctl_ci.images.reference import parse_reference
+from codexctl_ci.images.registry import Registries
+from codexctl_ci.ports import ImageBuilder
+from codexctl_ci.stack.images import BuiltImage, ExternalImage
+from codexctl_ci.stack.project import Project
+
+_SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|_PAT|CREDENTIAL)", re.IGNORECASE)
+_CLOUD_LOGIN = ("AWS_", "GOOGLE_", "AZURE_", "DOCKER_", "KANIKO_")
+_SYSTEM = ("/", "/usr", "/usr/local")
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}
+
+
+def open_registries(inv: Invocation, project: Project, images: Iterable[ExternalImage | BuiltImage]) -> Registries:
+    """All registries, with Docker's own logins. Where the settings say so, those of the project's images are plain."""
+    environ, own = inv.environ, own_hosts(images)
+    unchecked = own if inv.settings[o.KANIKO_SKIP_TLS_VERIFY] else frozenset()
+    mirrors = mirrors_of(environ)
+    trust = Trust(
+        plain=(own | {*mirrors} if inv.settings[o.KANIKO_INSECURE] else frozenset()) | _local(project),
+        unchecked=unchecked,
+        unchecked_everywhere=inv.settings[o.KANIKO_SKIP_TLS_VERIFY_PULL],
+        ca_file=environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE") or "",
+        proxies=proxies_of(environ),
+    )
+    return Registries(trust, load_docker_config(environ, inv.redact.register), mirrors)
+
+
+def own_hosts(images: Iterable[ExternalImage | BuiltImage]) -> frozenset[str]:
+    """The registries that hold the project's images."""
+    return frozenset(parse_reference(image.reference).host for image in images)
+
+
+def _local(project: Project) -> frozenset[str]:
+    local = project.environment.local_registry
+    if local is None or not local.enabled:
+        return frozenset()
+    return frozenset({f"localhost:{local.port}", *([f"{local.name}:{local.port}"] if local.name else [])})
+
+
+def mirrors_of(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Pull-through caches of Docker Hub, as Kaniko's own variable names them."""
+    return tuple(part.strip() for part in re.split(r"[,;]", environ.get("KANIKO_REGISTRY_MIRROR", "")) if part.strip())
+
+
+def open_recipes(inv: Invocation, project: Project) -> Recipes:
+    """What the project's builds are made from."""
+    machine = platform.machine()
+
+    def is_secret(name: str, value: str) -> bool:
+        return bool(_SECRET_NAME.search(name)) or inv.redact.finds(value)
+
+    return Recipes(project_root(project), f"linux/{_MACHINES.get(machine, machine)}", "kaniko", is_secret)
+
+
+def project_root(project: Project) -> Path:
+    """The folder that holds services.yaml."""
+    return Path(project.context.project_root)
+
+
+def uses_job(inv: Invocation) -> bool:
+    """Whether images are built by Jobs in the cluster: asked for, or no executor is here."""
+    builder = inv.settings[o.BUILDER]
+    return builder == "job" or (builder == "auto" and not Path(inv.settings[o.KANIKO_EXECUTOR]).exists())
+
+
+def open_builder(inv: Invocation, project: Project, images: Iterable[ExternalImage | BuiltImage]) -> ImageBuilder:
+    """Kaniko, where the settings want it. Raises ConfigError where it can be had nowhere."""
+    from codexctl_ci.images.kaniko_executor import KanikoExecutor
+
+    for image in images:
+        if isinstance(image, BuiltImage):
+            for name, value in image.build_args.items():
+                if _SECRET_NAME.search(name):
+                    inv.redact.register(value)
+    if uses_job(inv):
+        raise ConfigError(
+            f"there is no Kaniko at {inv.settings[o.KANIKO_EXECUTOR]}",
+            hint="run this in a container that has it, or name it with --kaniko-executor",
+        )
+    root = project_root(project)
+    options = KanikoOptions(
+        insecure=inv.settings[o.KANIKO_INSECURE],
+        skip_tls_verify=inv.settings[o.KANIKO_SKIP_TLS_VERIFY],
+        skip_tls_verify_pull=inv.settings[o.KANIKO_SKIP_TLS_VERIFY_PULL],
+        plain=_local(project),
+        mirrors=mirrors_of(inv.environ),
+        ignore=tuple(str(path) for path in _kept(root)),
+    )
+    return KanikoExecutor(Path(inv.settings[o.KANIKO_EXECUTOR]), root, options, _harmless(inv.environ))
+
+
+def _kept(root: Path) -> list[Path]:
+    """What Kaniko must neither take into an image nor clean away: the project, and the Python that runs us."""
+    found = {root, Path(sys.prefix), Path(sys.base_prefix)}
+    return sorted(path for path in found if str(path) not in _SYSTEM)
+
+
+def _harmless(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what a build has no business with. Logins for registries of clouds stay."""
+    return {name: value for name, value in environ.items() if _concerns_builds(name)}
+
+
+def _concerns_builds(name: str) -> bool:
+    if name == "KANIKO_REGISTRY_MIRROR":
+        return False
+    return name.startswith(_CLOUD_LOGIN) or not (
+        _SECRET_NAME.search(name) or name.startswith(("CODEXCTL_", "ACTIONS_"))
+    )

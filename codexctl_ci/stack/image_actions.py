@@ -1,0 +1,43 @@
+"""What is to be done for an image, and what was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """``tag``: what is wanted is there under another tag of the repository."""
+
+    COPY = "copy"
+    BUILD = "build"
+    TAG = "tag"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an image needs and why.
+
+    ``reference`` is what containers name, ``digest`` what it is or will be, empty while only the build will tell.
+    ``source`` is where a copy or a tag comes from; ``key`` the tag of a build's content.
+    """
+
+    name: str
+    reference: str
+    action: Action
+    why: str
+    digest: str = ""
+    source: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """How it went. ``error`` is empty where the image is as wanted."""
+
+    decision: Decision
+    digest: str = ""
+    took: timedelta = timedelta()
+    error: str = ""

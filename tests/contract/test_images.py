@@ -1,0 +1,161 @@
+"""Mirroring and building from the command line, with a real registry and the stand-in for Kaniko's executor."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from codexctl_ci.cli.main import main
+from tests.support.registry import TestRegistry, running_registry
+
+pytestmark = pytest.mark.sandbox
+
+EXECUTOR = os.environ.get("SANDBOX_KANIKO_EXECUTOR") or str(
+    Path(__file__).parents[2] / "sandbox" / "kaniko" / "executor"
+)
+
+SERVICES = """\
+project: shop
+images:
+  base: {type: external, from: "UPSTREAM/up/base:1", local: "REGISTRY/shop/base:1"}
+  api:
+    type: build
+    repository: REGISTRY/shop/api
+    tag: v1
+    context: api
+    dockerfile: api/Dockerfile
+    buildArgs: {BASE: "REGISTRY/shop/base:1", NPM_TOKEN: '{{ envOr("NPM_TOKEN", "") }}'}
+    buildContexts: {common: shared}
+  web:
+    type: build
+    repository: REGISTRY/shop/web
+    tag: v1
+    dockerfile: web/Dockerfile
+    buildArgs: {API: "REGISTRY/shop/api:v1"}
+"""
+
+
+@dataclass
+class Shop:
+    root: Path
+    upstream: TestRegistry
+    registry: TestRegistry
+    name: str
+
+    def run(self, *words: str, **environ: str) -> tuple[int, dict[str, str]]:
+        """Exit code, and for each image what was done."""
+        output = self.root / "github-output"
+        output.unlink(missing_ok=True)
+        given = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "CODEXCTL_KANIKO_EXECUTOR": EXECUTOR,
+            "CODEXCTL_KANIKO_INSECURE": "true",
+            "CODEXCTL_CONFIG": str(self.root / "project" / "services.yaml"),
+            "SANDBOX_KANIKO_STORAGE": str(self.root / "storage"),
+            "NPM_TOKEN": "npm-hunter2-token",
+            "GITHUB_STEP_SUMMARY": str(self.root / "summary"),
+            **environ,
+        }
+        (self.root / "summary").unlink(missing_ok=True)
+        code = main(list(words), given)
+        return code, self._actions()
+
+    def _actions(self) -> dict[str, str]:
+        summary = self.root / "summary"
+        rows = summary.read_text().splitlines() if summary.exists() else []
+        cells = [[cell.strip() for cell in row.split("|")] for row in rows if row.startswith("| ")]
+        return {row[1]: row[2] for row in cells[2:]}
+
+
+@pytest.fixture(scope="module")
+def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestRegistry, TestRegistry]]:
+    folder = tmp_path_factory.mktemp("registries")
+    with running_registry(folder / "up") as up, running_registry(folder / "own") as own:
+        yield up, own
+
+
+@pytest.fixture
+def shop(registries: tuple[TestRegistry, TestRegistry], tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
+    up, own = registries
+    name = request.node.name.replace("_", "-").lower()
+    project = tmp_path / "project"
+    text = SERVICES.replace("UPSTREAM/up", f"{up.host}/{name}").replace("REGISTRY/shop", f"{own.host}/{name}")
+    for folder in ("api", "web", "shared"):
+        (project / folder).mkdir(parents=True)
+    (project / "services.yaml").write_text(text)
+    (project / "api" / "Dockerfile").write_text(
+        "ARG BASE\nFROM $BASE\nARG NPM_TOKEN\nCOPY --from=common greeting /greeting\nCOPY main.py /main.py\n"
+    )
+    (project / "api" / "main.py").write_text("print()\n")
+    (project / "shared" / "greeting").write_text("hello\n")
+    (project / "web" / "Dockerfile").write_text("ARG API\nFROM $API\nCOPY web/page /page\n")
+    (project / "web" / "page").write_text("page\n")
+    (project / ".dockerignore").write_text("*\n!web\n")
+    up.push(f"{name}/base:1", {"bin": b"hello"}, ("linux/amd64", "linux/arm64"))
+    return Shop(tmp_path, up, own, name)
+
+
+def test_first_run_brings_everything_and_the_second_does_nothing(shop: Shop) -> None:
+    assert shop.run("ci", "images") == (0, {"base": "copy", "api": "build", "web": "build"})
+    heads, puts = len(shop.registry.requests("HEAD", "/manifests/")), len(shop.registry.requests("PUT"))
+    sources = len(shop.upstream.requests("HEAD"))
+    assert shop.run("ci", "images") == (0, {"base": "none", "api": "none", "web": "none"})
+    # One for each image; the bases of both builds are images of the plan.
+    assert len(shop.registry.requests("HEAD", "/manifests/")) - heads == 3
+    assert len(shop.upstream.requests("HEAD")) - sources == 1
+    assert len(shop.registry.requests("PUT")) == puts
+
+
+def test_mirror_has_the_digest_of_its_source_with_all_platforms(shop: Shop) -> None:
+    shop.run("images", "mirror")
+    status, digest, body = shop.registry.manifest(f"{shop.name}/base", "1")
+    assert status == 200 and digest == shop.upstream.manifest(f"{shop.name}/base", "1")[1]
+    assert [entry["platform"]["architecture"] for entry in json.loads(body)["manifests"]] == ["amd64", "arm64"]
+
+
+def test_changed_file_builds_its_image_and_those_that_stand_on_it(shop: Shop) -> None:
+    shop.run("ci", "images")
+    (shop.root / "project" / "web" / "page").write_text("another\n")
+    assert shop.run("ci", "images")[1] == {"base": "none", "api": "none", "web": "build"}
+    (shop.root / "project" / "shared" / "greeting").write_text("bonjour\n")
+    assert shop.run("ci", "images")[1] == {"base": "none", "api": "build", "web": "build"}
+    (shop.root / "project" / "shared" / "greeting").write_text("hello\n")
+    assert shop.run("ci", "images")[1] == {"base": "none", "api": "tag", "web": "tag"}
+
+
+def test_secret_argument_is_in_no_log_and_no_arguments(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+    wrapper = shop.root / "executor"
+    wrapper.write_text(f'#!/bin/sh\necho "argv: $@"\necho "token: $NPM_TOKEN"\nexec {EXECUTOR} "$@"\n')
+    wrapper.chmod(0o755)
+    code, _ = shop.run("ci", "images", CODEXCTL_KANIKO_EXECUTOR=str(wrapper))
+    text = "".join(capfd.readouterr())
+    assert code == 0 and "--build-arg=NPM_TOKEN" in text and "token: ***" in text and "hunter2" not in text
+
+
+def test_failed_build_names_the_image_and_leaves_out_what_stands_on_it(
+    shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (shop.root / "project" / "api" / "Dockerfile").write_text("ARG BASE\nFROM $BASE\nCOPY missing /x\n")
+    code, actions = shop.run("ci", "images")
+    text = capfd.readouterr().err
+    assert code == 1 and actions == {"base": "copy", "api": "failed", "web": "failed"}
+    assert "image api: Kaniko ended with exit code" in text and "web: left out, it stands on api" in text
+
+
+def test_plan_changes_nothing(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+    puts = len(shop.registry.requests("PUT"))
+    assert shop.run("images", "plan", "-o", "json")[0] == 0
+    rows = json.loads(capfd.readouterr().out)
+    assert [(row["name"], row["action"]) for row in rows] == [("base", "copy"), ("api", "build"), ("web", "build")]
+    assert "will be built" in rows[2]["why"] and len(shop.registry.requests("PUT")) == puts
+
+
+def test_without_any_kaniko_the_error_says_what_to_do(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _ = shop.run("images", "build", CODEXCTL_KANIKO_EXECUTOR="/nowhere/executor")
+    assert code == 2 and "--kaniko-executor" in capfd.readouterr().err
