@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import FrameType
@@ -40,7 +41,18 @@ _GLOBAL_NAMES = frozenset(option.name for option in o.GLOBAL)
 
 def main(argv: list[str], environ: Mapping[str, str] | None = None) -> int:
     """Run one command line and return its exit code. ``environ`` is the process environment unless given."""
+    began = time.monotonic()
     environ = with_repository_variables(os.environ if environ is None else environ)
+    code = _run(argv, environ)
+    if environ.get("CODEXCTL_TIMINGS"):
+        from codexctl_ci.cli.timings import record
+
+        words = [word for word in argv[:2] if not word.startswith("-")]
+        record(environ["CODEXCTL_TIMINGS"], " ".join(words), began, code)
+    return code
+
+
+def _run(argv: list[str], environ: Mapping[str, str]) -> int:
     redact = Redactor()
     for name, value in environ.items():
         if _SECRET_NAME.search(name.upper()):
