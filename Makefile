@@ -5,7 +5,7 @@ BOOTSTRAP := $(PYTHON) -m sandbox.bootstrap
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv sandbox test test-unit check fmt demo demo-down bench soak
+.PHONY: help python venv sandbox test test-unit check fmt demo demo-down docs bench soak
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -36,3 +36,13 @@ check: venv ## formatter, linter, types, import contracts, workflow linters
 fmt: venv ## formats the code and repairs what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+demo: venv ## the main job end to end, checked from outside; KEEP=1 leaves it running
+	@$(PY) -m sandbox.demo $(if $(KEEP),--keep)
+
+demo-down: venv ## ends what `make demo KEEP=1` left running
+	@$(PY) -m sandbox.demo --down
+
+docs: venv ## files that are made from the code: actions, docs/options.md, the schema
+	@$(PY) -m codexctl_ci.cli.reference
+	@$(PY) -m codexctl_ci schema > codexctl_ci/stack/services.schema.json
