@@ -154,6 +154,19 @@ class ClusterApi(Protocol):
         """The API server's time, by the Date header of its newest answer moved on by our monotonic clock."""
 
 
+class IssueTracker(Protocol):
+    """What slots ask about the issue or pull request that they are for, and tell there."""
+
+    def issue_state(self, number: int) -> str:
+        """``open``, ``closed`` or ``missing``."""
+
+    def pull_state(self, number: int) -> str:
+        """``open``, ``closed`` (merged ones too) or ``missing``."""
+
+    def comment(self, number: int, topic: str, body: str) -> None:
+        """The one comment of ours about ``topic`` on an issue or pull request, made or brought up to date."""
+
+
 class IssueSource(Protocol):
     """What prompts read of GitHub. Methods raise ApiError for an answer other than success, 404 included."""
 

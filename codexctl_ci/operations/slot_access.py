@@ -32,26 +32,33 @@ def access_objects(namespace: str, role: str) -> list[Manifest]:
     ]
 
 
-def deployer(cluster: ClusterApi, record: SlotRecord) -> ClusterApi:
+def deployer(cluster: ClusterApi, record: SlotRecord, check: Callable[[], None] = lambda: None) -> ClusterApi:
     """``cluster``, where all that concerns the slot's namespace goes with a short-lived token of the slot's deployer.
 
     In a namespace that was made anew since, the token is refused (401). What lies outside of the slot's namespace
-    goes with the runner's own identity. A repair has no namespace of its own: there it is ``cluster`` itself.
+    goes with the runner's own identity, as everything does for a repair, which has no namespace of its own.
+    ``check`` is called before each write and may refuse it (``OperationLock.check``).
     """
     if record.keeps_namespace:
-        return cluster
+        return SlotScoped(cluster, cluster, record.namespace, check)
     token = cluster.token_for(record.namespace, ACCOUNT, _LIFETIME)
-    return SlotScoped(cluster, cluster.acting_as(token), record.namespace)
+    return SlotScoped(cluster, cluster.acting_as(token), record.namespace, check)
 
 
 class SlotScoped(ClusterApi):
     """A cluster with two identities: ``inside`` for one namespace, ``outside`` for the rest."""
 
-    def __init__(self, outside: ClusterApi, inside: ClusterApi, namespace: str) -> None:
-        self._outside, self._inside, self._namespace = outside, inside, namespace
+    def __init__(
+        self, outside: ClusterApi, inside: ClusterApi, namespace: str, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self._outside, self._inside, self._namespace, self._check = outside, inside, namespace, check
 
     def _for(self, namespace: str) -> ClusterApi:
         return self._inside if namespace == self._namespace else self._outside
+
+    def _to_write(self, namespace: str) -> ClusterApi:
+        self._check()
+        return self._for(namespace)
 
     def get(self, ref: Ref) -> Manifest | None:
         return self._for(ref.namespace).get(ref)
@@ -60,19 +67,19 @@ class SlotScoped(ClusterApi):
         return self._for(namespace).list(api_version, kind, namespace, labels=labels, fields=fields)
 
     def create(self, manifest: Manifest) -> Manifest:
-        return self._for(ref_of(manifest).namespace).create(manifest)
+        return self._to_write(ref_of(manifest).namespace).create(manifest)
 
     def replace(self, manifest: Manifest) -> Manifest:
-        return self._for(ref_of(manifest).namespace).replace(manifest)
+        return self._to_write(ref_of(manifest).namespace).replace(manifest)
 
     def apply(self, manifest: Manifest, *, force: bool = False, dry_run: bool = False) -> Manifest:
-        return self._for(ref_of(manifest).namespace).apply(manifest, force=force, dry_run=dry_run)
+        return self._to_write(ref_of(manifest).namespace).apply(manifest, force=force, dry_run=dry_run)
 
     def patch(self, ref: Ref, merge: Manifest) -> Manifest:
-        return self._for(ref.namespace).patch(ref, merge)
+        return self._to_write(ref.namespace).patch(ref, merge)
 
     def delete(self, ref: Ref, *, uid: str = "", resource_version: str = "", background: bool = True) -> bool:
-        api = self._for(ref.namespace)
+        api = self._to_write(ref.namespace)
         return api.delete(ref, uid=uid, resource_version=resource_version, background=background)
 
     def watch(

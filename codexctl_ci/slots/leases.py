@@ -60,10 +60,9 @@ def is_slot(manifest: Manifest) -> bool:
     return SLOT in (manifest["metadata"].get("labels") or {})
 
 
-def slot_to_lease(record: SlotRecord, namespace: str) -> Manifest:
-    """The Lease to create or replace. It carries the record's ``resource_version``, where it has one."""
-    body = {
-        "schema": SCHEMA,
+def slot_body(record: SlotRecord) -> dict[str, Any]:
+    """The record but for what the Lease's own fields and labels say."""
+    return {
         "namespace": record.namespace,
         "state": record.state.value,
         "claim": record.claim,
@@ -110,6 +109,11 @@ def slot_to_lease(record: SlotRecord, namespace: str) -> Manifest:
             "seconds": record.lock.seconds,
         },
     }
+
+
+def slot_to_lease(record: SlotRecord, namespace: str) -> Manifest:
+    """The Lease to create or replace. It carries the record's ``resource_version``, where it has one."""
+    body = {"schema": SCHEMA, **slot_body(record)}
     labels = {SLOT: str(record.slot)}
     if record.claim:
         labels[CLAIM] = parse_key(record.claim).label
