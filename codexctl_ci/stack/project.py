@@ -110,6 +110,9 @@ def load_project(files: ProjectFiles, config: str, around: Surroundings) -> Proj
         raise InvalidStack(_sorted(errors))
     if around.env not in (*environments.BUILT_IN, *spec.environments) and errors:
         raise InvalidStack(_sorted(errors))
+    # As written, since each slot needs the pattern itself and not what it gave for this one.
+    patterns = {**spec.namespace.patterns, **header.patterns}
+    spec = spec.model_copy(update={"namespace": spec.namespace.model_copy(update={"patterns": patterns})})
     project = _assemble(spec, document, context, engine, dialect, files, around)
     if errors:
         raise InvalidStack(_sorted([*errors, *_claim_faults(project)]))

@@ -119,6 +119,11 @@ def lease_request(slots: Slots) -> LeaseRequest:
         raise ConfigError(
             f"there is no slot {wanted}: the limit is {limit}", hint="see maxSlots, CODEXCTL_DEV_SLOTS_MAX"
         )
+    if env == "ai" and slots.namespace_of(1) == slots.namespace_of(2):
+        raise ConfigError(
+            f"every slot would be in namespace {slots.namespace_of(1)}",
+            hint="put the slot's number into namespace.patterns.ai, and give no --namespace",
+        )
     return LeaseRequest(
         Ask(claim, limit, wanted),
         slots.namespace_of,
