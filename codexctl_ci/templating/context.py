@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 GO_NAMES = {
     "env": "Env",
@@ -98,13 +99,18 @@ class TemplateContext:
 
     def go_names(self) -> dict[str, object]:
         """The context as the Go dialect sees it; a fresh dict at each call."""
-        return {**self.extra, **{GO_NAMES[name]: value for name, value in self._items()}}
+        return {**self.extra, **{GO_NAMES[name]: value for name, value in self._items}}
 
     def jinja_names(self) -> dict[str, object]:
         """The context as Jinja sees it; a fresh dict at each call."""
-        return {**self.extra, **dict(self._items())}
+        return {**self.extra, **dict(self._items)}
 
-    def _items(self) -> Iterable[tuple[str, object]]:
+    @cached_property
+    def _items(self) -> tuple[tuple[str, object], ...]:
+        # Kept: a stack renders hundreds of texts with one context.
+        return tuple(self._views())
+
+    def _views(self) -> Iterator[tuple[str, object]]:
         for name in ("env", "namespace", "project", "project_root", "slot", "now"):
             yield name, getattr(self, name)
         for name in ("env_map", "vars", "user_vars", "versions", "base_domain"):

@@ -34,6 +34,8 @@ class GoEngine:
 
     def render(self, text: str, context: TemplateContext, *, file: str) -> str:
         """See ``Engine``."""
+        if "{{" not in text:
+            return text
         names = context.go_names()
         names["Now"] = Time(context.now) if context.now else self._now
         names["IssueComments"] = [_with_times(comment) for comment in context.issue_comments]

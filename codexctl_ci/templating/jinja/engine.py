@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -13,7 +14,7 @@ from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.runtime import Context
 
 from codexctl_ci.templating.context import TemplateContext
-from codexctl_ci.templating.errors import FunctionError, TemplateError
+from codexctl_ci.templating.errors import FunctionError, TemplateError, nearest
 from codexctl_ci.templating.jinja.environment import NamespaceName, Now, make_environment
 
 _RUNTIME = (
@@ -40,6 +41,8 @@ class JinjaEngine:
 
     def render(self, text: str, context: TemplateContext, *, file: str) -> str:
         """See ``Engine``."""
+        if not any(mark in text for mark in ("{{", "{%", "{#")):
+            return text
         environment = self._environment
         names = context.jinja_names()
         names["namespace"] = NamespaceName(context.namespace)
@@ -49,7 +52,7 @@ class JinjaEngine:
             template: Template = environment.template_class.from_code(environment, code, environment.make_globals(None))
             return template.render(names)
         except _RUNTIME as error:
-            self._fail(error, text, file)
+            self._fail(error, text, file, names)
 
     def _load(self, name: str) -> tuple[str, str, Callable[[], bool]] | None:
         known = [file for file in self._partials if name in (file, PurePosixPath(file).name)]
@@ -77,7 +80,7 @@ class JinjaEngine:
             self._fail(error, text, file)
         yield from ((node.name, node.lineno) for node in body if isinstance(node, nodes.Macro))
 
-    def _fail(self, error: Exception, text: str, file: str) -> NoReturn:
+    def _fail(self, error: Exception, text: str, file: str, names: Iterable[str] = ()) -> NoReturn:
         """Raise what the author needs to know of ``error``: the innermost template and line it came from."""
         texts = {**self._partials, file: text}
         place = (file, 0)
@@ -91,6 +94,8 @@ class JinjaEngine:
             hint = f"partials: {', '.join(self._partials) or 'none'}"
         else:
             problem = str(error) or type(error).__name__
+            if unknown := re.fullmatch(r"'(\w+)' is undefined", problem):
+                problem += nearest(unknown.group(1), names)
         source, line = place
         raise TemplateError.at(problem, file=source, text=texts[source], line=line, hint=hint) from error
 

@@ -131,6 +131,15 @@ def test_an_error_names_its_line_and_shows_it(text: str, line: int, quoted: str)
     assert quoted in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [("{{ namespce }}", "namespace"), ("{{ codex.modell }}", "model"), ("{{ registri }}", "registry")],
+)
+def test_a_misspelt_name_is_told_the_nearest(text: str, known: str) -> None:
+    with pytest.raises(TemplateError, match=f"did you mean '{known}'"):
+        render(text)
+
+
 def test_an_error_in_a_partial_names_the_partial() -> None:
     with pytest.raises(TemplateError) as caught:
         render("a\n{% include 'b.j2' %}", deploy__b="one\ntwo {{ nope }}\n")
