@@ -16,7 +16,10 @@ from codexctl_ci.reporting.redaction import Redactor
 
 @dataclass
 class Invocation:
-    """What a command's function gets. ``environ`` is the process environment, read once."""
+    """What a command's function gets. ``environ`` is the process environment, read once.
+
+    ``exit_code`` is for a result that isn't 0 without being an error, like a diff that differs.
+    """
 
     command: str
     settings: Settings
@@ -24,6 +27,7 @@ class Invocation:
     redact: Redactor
     outputs: dict[str, str | bool | int] = field(default_factory=dict)
     summarised: bool = False
+    exit_code: int = 0
 
     @property
     def in_actions(self) -> bool:

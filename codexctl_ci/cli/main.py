@@ -59,7 +59,7 @@ def _run(argv: list[str], environ: Mapping[str, str]) -> int:
             redact.register(value)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app(environ, redact).main(argv, prog_name="codexctl-ci", standalone_mode=False)
+        code = app(environ, redact).main(argv, prog_name="codexctl-ci", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.UsageError as error:
@@ -83,7 +83,7 @@ def _run(argv: list[str], environ: Mapping[str, str]) -> int:
         sys.stderr.write(f"This is a bug in codexctl-ci {__version__}. Please report it with the lines above:\n")
         sys.stderr.write(f"  https://github.com/{REPOSITORY}/issues\n")
         return BUG
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def with_repository_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -164,7 +164,7 @@ def _keep_globals(context: click.Context, /, **flags: str | bool | None) -> None
 
 
 def _click_command(leaf: str, command: Command, environ: Mapping[str, str], redact: Redactor) -> click.Command:
-    def call(context: click.Context, /, **flags: str | bool | None) -> None:
+    def call(context: click.Context, /, **flags: str | bool | None) -> int:
         above: Mapping[str, str | bool | None] = context.find_root().obj or {}
         for name in _GLOBAL_NAMES:
             if flags.get(name) is None:
@@ -178,6 +178,7 @@ def _click_command(leaf: str, command: Command, environ: Mapping[str, str], reda
         except CodexctlError as error:
             invocation.failed(error)
             raise
+        return invocation.exit_code
 
     return click.Command(
         leaf,

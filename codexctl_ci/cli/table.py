@@ -109,18 +109,25 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "diff",
         "What an apply would change.",
-        f"{_HERE}.stack:diff",
+        f"{_HERE}.stack_deploy:diff",
         (*_STACK, *o.CLUSTER, o.EXIT_CODE, o.OUTPUT, o.FORCE_CONFLICTS),
     ),
-    Command("apply", "Apply the stack and wait until it is ready.", f"{_HERE}.stack:apply", _APPLY),
+    Command(
+        "apply", "Apply the stack and wait until it is ready.", f"{_HERE}.stack_deploy:apply", (*_APPLY, o.DRY_RUN)
+    ),
     Command(
         "destroy",
         "Remove the stack, in reverse order.",
-        f"{_HERE}.stack:destroy",
+        f"{_HERE}.stack_deploy:destroy",
         (*_STACK, *o.CLUSTER, *o.TO_GITHUB, o.WAIT, o.WAIT_TIMEOUT, o.PRUNE_VOLUMES, o.DRY_RUN),
     ),
     Command("status", "What is ready and what is not.", f"{_HERE}.stack:status", (*_STACK, *o.CLUSTER, o.OUTPUT)),
-    Command("ci apply", "Apply the stack, with retries for transport faults.", f"{_HERE}.stack:apply", _APPLY),
+    Command(
+        "ci apply",
+        "Apply the stack, with retries for transport faults.",
+        f"{_HERE}.stack_deploy:apply",
+        (*_APPLY, o.DRY_RUN),
+    ),
     Command(
         "ci images",
         "Mirror and build images; what is there already costs nothing.",

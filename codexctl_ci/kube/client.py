@@ -259,6 +259,14 @@ class Cluster:
         found = self.discovery.resource(api_version, kind)
         return None if found is None else found.namespaced
 
+    def find_kind(self, word: str) -> tuple[str, str] | None:
+        """``apiVersion`` and kind that people mean by ``word``, None where the server has no such."""
+        found = self.discovery.find(word)
+        if found is None:
+            self.discovery.refresh()
+            found = self.discovery.find(word)
+        return found
+
     def forget_kinds(self) -> None:
         self.discovery.refresh()
 

@@ -109,6 +109,19 @@ class Discovery:
                 self._store(self._kinds)
             return self._kinds
 
+    def find(self, word: str) -> tuple[str, str] | None:
+        """``apiVersion`` and kind that people mean by ``word``: the kind or its plural in any case, with or without
+        its group (``certificates.cert-manager.io``). Kubernetes' own kinds come before others."""
+        name, _, group = word.strip().lower().partition(".")
+        versions = sorted(self.kinds().items(), key=lambda row: not is_built_in(row[0]))
+        for api_version, rows in versions:
+            if group and api_version.rpartition("/")[0] != group:
+                continue
+            for kind, resource in rows.items():
+                if name in (kind.lower(), resource.plural):
+                    return api_version, kind
+        return None
+
     def _lookup(self, api_version: str, kind: str) -> Resource | None:
         return self.kinds().get(api_version, {}).get(kind)
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.options import Option
+from codexctl_ci.operations.hook_actions import FindKind, TlsReuse, secrets_action, tls_action, wait_action
 from codexctl_ci.operations.run_hooks import Action, Hooks, comment_action, sleep_action
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.project import Project
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 class StackHooks:
-    """The steps of a rendered stack around an apply or a destroy (``before`` is ``beforeApply`` or ``beforeDestroy``)."""
+    """The steps of a rendered stack around a ``deed``: ``apply`` or ``destroy``."""
 
     def __init__(self, hooks: Hooks, rendered: RenderedStack, deed: str) -> None:
         self._hooks = hooks
@@ -52,6 +53,7 @@ def open_hooks(
     *,
     deed: str,
     preflight: Callable[[], None],
+    find_kind: FindKind,
 ) -> StackHooks:
     """The hooks of ``rendered`` around ``deed`` (``apply`` or ``destroy``), ready to run."""
     from codexctl_ci import process
@@ -60,7 +62,7 @@ def open_hooks(
         process.run,
         Path(project.context.project_root or "."),
         _environ(inv, project),
-        _actions(inv, project, cluster, preflight),
+        _actions(inv, project, cluster, preflight, find_kind),
     )
     return StackHooks(hooks, rendered, deed)
 
@@ -76,10 +78,8 @@ def _environ(inv: Invocation, project: Project) -> dict[str, str]:
 
 
 def _actions(
-    inv: Invocation, project: Project, cluster: ClusterApi, preflight: Callable[[], None]
+    inv: Invocation, project: Project, cluster: ClusterApi, preflight: Callable[[], None], find_kind: FindKind
 ) -> dict[str, Action]:
-    from codexctl_ci.operations.hook_actions import TlsReuse, secrets_action, tls_action, wait_action
-
     def check(_arguments: Mapping[str, str], _timeout: Any) -> None:
         preflight()
 
@@ -90,7 +90,7 @@ def _actions(
     }
     tls = TlsReuse(project.name, project.slot, project.namespace, project.namespace_for("ai-staging", 0))
     return {
-        "kubectl.wait": wait_action(cluster, project.namespace),
+        "kubectl.wait": wait_action(cluster, project.namespace, find_kind),
         "sleep": sleep_action(time.sleep),
         "preflight": check,
         "github.comment": comment_action(_comment(inv), _value(inv, o.ISSUE), _value(inv, o.PR)),
@@ -106,9 +106,9 @@ def _comment(inv: Invocation) -> Callable[[int, str], object] | None:
 
     def post(number: int, body: str) -> object:
         from codexctl_ci.cli.wiring.github import open_github
-        from codexctl_ci.github.comments import add_comment
+        from codexctl_ci.github.comments import add
 
-        return add_comment(open_github(inv), number, inv.redact(body))
+        return add(open_github(inv), number, inv.redact(body))
 
     return post
 

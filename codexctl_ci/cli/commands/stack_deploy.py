@@ -1,0 +1,128 @@
+"""Commands that change the stack in the cluster, or say what would change."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.cluster import open_cluster
+from codexctl_ci.cli.wiring.project import open_project, selection_of
+from codexctl_ci.ports import ClusterApi
+from codexctl_ci.stack.project import Project
+
+if TYPE_CHECKING:
+    from codexctl_ci.kube.client import Cluster
+
+log = logging.getLogger("codexctl_ci.apply")
+
+
+@dataclass(frozen=True)
+class _Place:
+    project: Project
+    cluster: ClusterApi
+    server: Cluster
+
+
+def _place(inv: Invocation) -> _Place:
+    """The project and the cluster of this call."""
+    project = open_project(inv)
+    environment = project.environment
+    server = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    return _Place(project, server, server)
+
+
+def apply(inv: Invocation) -> None:
+    """Apply the stack; with --wait until it is ready. Exit code 5 where it isn't in time."""
+    from codexctl_ci.cli.wiring.deploy import deploy
+    from codexctl_ci.reporting.apply_report import apply_line
+
+    place = _place(inv)
+    if inv.settings[o.DRY_RUN]:
+        _print_plan(inv, place)
+        return
+    done = deploy(inv, place.project, place.cluster, place.server, selection=selection_of(inv))
+    inv.output(changed=done.result.changed, ready=done.ready)
+    inv.print(f"{place.project.namespace}: {apply_line(done.result.objects, done.result.pruned.deleted)}")
+
+
+def _print_plan(inv: Invocation, place: _Place) -> None:
+    from codexctl_ci.cli.wiring.deploy import apply_options
+    from codexctl_ci.operations.apply import plan_apply
+    from codexctl_ci.stack.rendering import render
+
+    selection = selection_of(inv)
+    rendered = render(place.project, selection, namespaced=place.server.namespaced)
+    options = apply_options(inv, place.project, whole=selection.everything)
+    plan = plan_apply(place.cluster, rendered.layers, options)
+    for warning in plan.warnings:
+        log.warning("%s", warning)
+    names = ["first", *plan.names]
+    for name, steps in zip(names, (plan.first, *plan.layers), strict=True):
+        for step in steps:
+            inv.print(f"{name}: {step.ref}: {step.verdict}")
+
+
+def diff(inv: Invocation) -> None:
+    """What an apply would change; with --exit-code 1 where something differs."""
+    from codexctl_ci.cli.wiring.deploy import apply_options
+    from codexctl_ci.operations.diff import diff_stack
+    from codexctl_ci.reporting import diff_text
+    from codexctl_ci.stack.rendering import render
+
+    place = _place(inv)
+    selection = selection_of(inv)
+    rendered = render(place.project, selection, namespaced=place.server.namespaced)
+    options = apply_options(inv, place.project, whole=selection.everything)
+    found = diff_stack(place.cluster, rendered.layers, options)
+    if inv.settings[o.OUTPUT] == "json":
+        inv.print(json.dumps(diff_text.as_data(found), indent=2, ensure_ascii=False))
+    else:
+        colour = sys.stdout.isatty() and not inv.environ.get("NO_COLOR")
+        inv.print(diff_text.as_text(found, colour=colour))
+    inv.summary(diff_text.as_markdown(found, f"Diff: {place.project.env} in {place.project.namespace}"))
+    if inv.settings[o.EXIT_CODE] and any(one.differs for one in found):
+        inv.exit_code = 1
+
+
+def destroy(inv: Invocation) -> None:
+    """Remove the stack from its namespace, in reverse order; the namespace itself stays."""
+    from codexctl_ci.cli.wiring.hooks import open_hooks
+    from codexctl_ci.operations.destroy import DestroyOptions, destroy_stack
+    from codexctl_ci.operations.preflight import preflight
+    from codexctl_ci.reporting.apply_report import destroy_markdown
+    from codexctl_ci.stack.objects import ref_of
+    from codexctl_ci.stack.rendering import render
+
+    place, settings = _place(inv), inv.settings
+    project, selection = place.project, selection_of(inv)
+    rendered = render(project, selection, namespaced=place.server.namespaced)
+    options = DestroyOptions(
+        project.env,
+        project.namespace,
+        volumes=settings[o.PRUNE_VOLUMES],
+        wait=settings[o.WAIT],
+        timeout=settings[o.WAIT_TIMEOUT],
+        whole=selection.everything,
+        dry_run=settings[o.DRY_RUN],
+    )
+    hooks = open_hooks(
+        inv,
+        project,
+        place.cluster,
+        rendered,
+        deed="destroy",
+        preflight=lambda: preflight(place.cluster, map(ref_of, rendered.manifests), project.namespace),
+        find_kind=place.server.find_kind,
+    )
+    result = destroy_stack(place.cluster, rendered.layers, options, hooks=hooks)
+    inv.summary(destroy_markdown(f"Destroy: {project.env} in {project.namespace}", result.deleted, result.kept))
+    word = "would be deleted" if options.dry_run else "deleted"
+    for ref in result.deleted:
+        inv.print(f"{ref} {word}")
+    for ref, why in result.kept:
+        inv.print(f"{ref} stays: it {why}")
