@@ -21,7 +21,10 @@ _SCALAR_LINE = re.compile(r"""^(["']?)[A-Za-z_][\w.-]*\1\s*:[ \t]+(\S.*?)\s*$"""
 
 @dataclass(frozen=True)
 class Header:
-    """The keys that the template context needs, as written. ``scalars`` are all top-level scalars, those included."""
+    """The keys that the template context needs, as written. ``scalars`` are all top-level scalars, those included.
+
+    ``manifests`` are the paths of manifests, as far as they can be read.
+    """
 
     project: str = ""
     env_files: tuple[str, ...] = ()
@@ -31,6 +34,7 @@ class Header:
     dialect: str = "auto"
     partials: tuple[str, ...] = ()
     scalars: Mapping[str, str] = field(default_factory=dict)
+    manifests: tuple[str, ...] = ()
 
     def as_document(self) -> dict[str, Any]:
         """The header in the shape of services.yaml, without what is empty."""
@@ -59,7 +63,18 @@ def read_header(text: str) -> Header:
         dialect=str(templates.get("dialect") or "auto"),
         partials=_texts(templates.get("partials")),
         scalars={key: value for key, value in blocks.items() if isinstance(value, str)},
+        manifests=tuple(_manifests(blocks.get("infrastructure"), blocks.get("services"))),
     )
+
+
+def _manifests(*groups: Any) -> Iterator[str]:
+    for group in groups:
+        for item in group if isinstance(group, list) else ():
+            manifests = _mapping(item).get("manifests")
+            for manifest in manifests if isinstance(manifests, list) else ():
+                path = _mapping(manifest).get("path")
+                if isinstance(path, str) and path:
+                    yield path
 
 
 def _blocks(text: str) -> Iterator[tuple[str, Any]]:

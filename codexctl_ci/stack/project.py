@@ -131,21 +131,10 @@ def _dialect(text: str, header: Header, files: ProjectFiles, config: str) -> Dia
     found = detect(text, config)
     if found:
         return found
-    for path in _manifest_paths(text):
+    for path in header.manifests:
         if files.exists(path) and (found := detect(files.read(path), path)):
             return found
     return Dialect.JINJA
-
-
-def _manifest_paths(text: str) -> list[str]:
-    """Values of ``path:`` keys that look like files; services.yaml holds no template here."""
-    found = []
-    for line in text.split("\n"):
-        key, sign, value = line.strip().lstrip("- {").partition("path:")
-        value = value.strip().strip("}\"' ")
-        if sign and not key and value and "{" not in value and value.endswith((".yaml", ".yml", ".tpl", ".tmpl")):
-            found.append(value)
-    return found
 
 
 def _env_files(header: Header, files: ProjectFiles, warnings: list[Finding]) -> dict[str, str]:

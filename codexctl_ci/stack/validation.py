@@ -46,17 +46,21 @@ def validate(document: Document, *, unknown_keys_are_errors: bool) -> Validated:
     data: Any = deepcopy(document.data)
     errors: list[Finding] = list(document.findings)
     warnings: list[Finding] = []
+    cut: set[Path] = set()
     for _ in range(_ROUNDS):
         try:
             return Validated(StackSpec.model_validate(_without_gaps(data)), tuple(errors), tuple(warnings))
         except ValidationError as error:
             faults = [(_original(data, detail["loc"]), detail) for detail in error.errors(include_url=False)]
         for path, detail in faults:
+            if detail["type"] == "missing" and path in cut:
+                continue  # its value was at fault, and that has been said
             unknown = detail["type"] == "extra_forbidden"
             found = _finding(path, detail, document)
             (warnings if unknown and not unknown_keys_are_errors else errors).append(found)
         for path, _detail in faults:
             _cut(data, path)
+            cut.add(path)
     return Validated(None, tuple(errors), tuple(warnings))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ WORKFLOWS = {
 }
 
 
+@cache
 def example(stack: str, env: str, slot: int) -> Project:
     return open_folder(EXAMPLES / stack, env=env, slot=slot)
 
