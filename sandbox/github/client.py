@@ -4,6 +4,7 @@ at it.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -156,6 +157,19 @@ class Person:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{self.login}:{self.token}@{parts.netloc}/{repository}.git"
 
+    def _plain_url(self, repository: str) -> str:
+        return f"{self.url}/{repository}.git"
+
+    def _credentials(self) -> dict[str, str]:
+        # By environment: a command line can be read by everybody on the machine.
+        basic = base64.b64encode(f"{self.login}:{self.token}".encode()).decode()
+        return {
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{self.url}/.extraheader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+        }
+
     def push_folder(self, repository: str, folder: Path, branch: str = "main", message: str = "Start") -> str:
         """Commit what a folder holds as one new commit without parents on a branch; return the commit.
 
@@ -173,7 +187,7 @@ class Person:
         """Commit files (None deletes) on a branch, made from `base` where it is new; return the commit."""
         with tempfile.TemporaryDirectory() as place:
             clone = Path(place) / "clone"
-            self._git(Path(place), "clone", "-q", self.clone_url(repository), str(clone))
+            self._git(Path(place), "clone", "-q", self._plain_url(repository), str(clone))
             start = f"origin/{branch}" if branch in self.branches(repository) else f"origin/{base}"
             self._git(clone, "checkout", "-q", "-B", branch, start)
             for name, text in files.items():
@@ -188,7 +202,7 @@ class Person:
     def _commit_and_push(self, clone: Path, repository: str, branch: str, message: str) -> str:
         self._git(clone, "add", "-A")
         self._git(clone, "commit", "-q", "--allow-empty", "-m", message)
-        self._git(clone, "push", "-q", self.clone_url(repository), f"HEAD:refs/heads/{branch}")
+        self._git(clone, "push", "-q", self._plain_url(repository), f"HEAD:refs/heads/{branch}")
         return self._git(clone, "rev-parse", "HEAD").strip()
 
     def _git(self, folder: Path, *arguments: str) -> str:
@@ -200,7 +214,7 @@ class Person:
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder,
-            env=clean_environment() | person | {"GIT_TERMINAL_PROMPT": "0"},
+            env=clean_environment() | person | self._credentials(),
             capture_output=True,
             text=True,
             check=False,

@@ -14,8 +14,8 @@ FaultKind = Literal["status", "secondary_limit", "primary_limit", "reset", "lost
 class Fault:
     """One rule. It lets `after` matching requests pass, then acts on `times` of them.
 
-    `secondary_limit` and `primary_limit` answer as GitHub's two limits do, `reset` breaks the connection
-    before anything was done, `lost` after it was done, `delay` waits `seconds` first.
+    `secondary_limit` (403, or 429 where `status` says so) and `primary_limit` answer as GitHub's two limits do, `reset`
+    breaks the connection before anything was done, `lost` after it was done, `delay` waits `seconds` first.
     """
 
     kind: FaultKind

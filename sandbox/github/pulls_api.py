@@ -148,6 +148,8 @@ def merge(call: Call) -> Answer:
     if tree is None:
         raise ApiError(405, "Merge conflict between base and head")
     method = body.get("merge_method", "merge")
+    if method == "rebase":
+        raise ApiError(405, "Rebase merges are not allowed on this repository.")
     title = body.get("commit_title") or f"Merge pull request #{issue.number} from {_head_label(pull)}"
     text = f"{title}\n\n{body.get('commit_message') or issue.title}\n"
     parents = (pull.base_sha,) if method == "squash" else (pull.base_sha, pull.head_sha)

@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers: dict[str, str] = {}
         if fault.kind == "secondary_limit":
             text = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
-            error = ApiError(403, text)
+            error = ApiError(429 if fault.status == 429 else 403, text)
             headers = {"Retry-After": str(int(fault.seconds))}
         elif fault.kind == "primary_limit":
             error = ApiError(403, "API rate limit exceeded")

@@ -11,14 +11,15 @@ from sandbox.github.client import Refused
 from tests.support.github_imitation import Shop
 
 
-def test_limits_carry_the_headers_that_clients_wait_by(shop: Shop) -> None:
+@pytest.mark.parametrize("status", [403, 429])
+def test_limits_carry_the_headers_that_clients_wait_by(shop: Shop, status: int) -> None:
     url = f"{shop.github.url}/api/v3/user"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {shop.owner.token}"})
-    shop.github.fault("secondary_limit", path="/api/v3/user", seconds=7)
+    shop.github.fault("secondary_limit", path="/api/v3/user", seconds=7, status=status)
     shop.github.fault("primary_limit", path="/api/v3/user", seconds=7)
     with pytest.raises(urllib.error.HTTPError) as secondary:
         urllib.request.urlopen(request)
-    assert (secondary.value.code, secondary.value.headers["Retry-After"]) == (403, "7")
+    assert (secondary.value.code, secondary.value.headers["Retry-After"]) == (status, "7")
     with pytest.raises(urllib.error.HTTPError) as primary:
         urllib.request.urlopen(request)
     assert (primary.value.code, primary.value.headers["X-RateLimit-Remaining"]) == (403, "0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +36,25 @@ def test_pygithub_reads_an_issue_with_its_comments_and_history(shop: Shop) -> No
         ("labeled", "tim"),
         ("commented", "rita"),
     ]
+
+
+def test_a_label_with_brackets_comes_and_goes(shop: Shop) -> None:
+    number = shop.owner.issue(shop.name, "Greet")
+    shop.triager.label(shop.name, number, "[ai-dev]")
+    shop.triager.unlabel(shop.name, number, "[ai-dev]")
+    assert shop.owner.read_issue(shop.name, number)["labels"] == []
+    told = [item["payload"]["action"] for item in shop.github.events() if item["event"] == "issues"]
+    assert told == ["opened", "labeled", "unlabeled"]
+    gone = refused(shop.triager, "DELETE", f"/repos/{shop.name}/issues/{number}/labels/%5Bai-dev%5D")
+    assert gone.status == 404
+
+
+def test_the_whole_state_can_be_looked_at_but_no_secret(shop: Shop) -> None:
+    shop.github.settings(shop.name, secrets={"KEY": "s3cret-value"})
+    state = json.dumps(shop.github.door("GET", "state"))
+    assert "alice/shop" in state
+    assert "s3cret-value" not in state
+    assert shop.owner.token not in state
 
 
 def test_lists_come_in_pages_with_links(shop: Shop) -> None:

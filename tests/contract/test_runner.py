@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.github.client import Person
-from sandbox.runner.act_process import marked
+from sandbox.runner.act_process import MARK
 from sandbox.runner.client import NotInTime, Runner
 from sandbox.runner.records import Records
 from sandbox.runner.server import RunnerServer
@@ -166,6 +167,17 @@ def yard(shop: Shop, tmp_path: Path) -> Iterator[Yard]:
     server.server_close()
 
 
+def processes_of(run: int) -> list[str]:
+    """What still runs with a run's mark in its environment."""
+    wanted = f"{MARK}={run}-".encode()
+    found: list[str] = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if any(item.startswith(wanted) for item in (folder / "environ").read_bytes().split(b"\0")):
+                found.append((folder / "cmdline").read_bytes().decode())
+    return found
+
+
 def until(yard: Yard, run: int, text: str) -> None:
     for _ in range(200):
         if text in yard.runner.log(run):
@@ -219,7 +231,7 @@ def test_a_cancelled_step_is_told_first_and_cleanup_runs(yard: Yard) -> None:
     log = yard.runner.log(run["id"])
     assert run["conclusion"] == "cancelled"
     assert all(word in log for word in ("told 2", "after-all", "cleaned")), log
-    assert not marked(str(run["id"]))
+    assert processes_of(run["id"]) == []
 
 
 def test_a_killed_run_leaves_no_process_and_no_cleanup(yard: Yard) -> None:
@@ -231,9 +243,11 @@ def test_a_killed_run_leaves_no_process_and_no_cleanup(yard: Yard) -> None:
         yard.runner.wait(delivery, timedelta(seconds=1))
     (run,) = yard.runner.runs()
     until(yard, run["id"], "| ready")
+    assert processes_of(run["id"]) != []
     yard.runner.kill(run["id"])
     (run,) = yard.runner.wait(delivery, timedelta(seconds=30))
     assert run["conclusion"] == "killed"
+    assert processes_of(run["id"]) == []
     assert "cleaned" not in yard.runner.log(run["id"])
 
 
