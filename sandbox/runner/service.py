@@ -165,8 +165,9 @@ class RunnerService:
         began = time.monotonic()
         conclusion: Conclusion = "startup_failure"
         reason = ""
+        token = self.github.token(BOT, kind="job", rights=JOB_RIGHTS, repositories=[run.repository])
         try:
-            call = self._call(run, workflow, source, received, folder)
+            call = self._call(run, workflow, source, received, folder, token)
             process = ActProcess(call, log)
             self._running[run.id] = process
             code = process.follow(lambda _: None)
@@ -188,15 +189,17 @@ class RunnerService:
             over: Json = {"status": "completed", "conclusion": conclusion}
             # The imitation may have ended before; the record here is what counts.
             with contextlib.suppress(OSError, RuntimeError):
+                self.github.door("POST", "tokens/revoke", {"token": token})
                 self.github.door("POST", "runs", {"id": run.id, **over})
             seconds = round(time.monotonic() - began, 3)
             self.records.change(run, **over, reason=reason, seconds=seconds)
 
-    def _call(self, run: Run, workflow: Workflow, source: Path, received: Received, folder: Path) -> ActCall:
+    def _call(
+        self, run: Run, workflow: Workflow, source: Path, received: Received, folder: Path, token: str
+    ) -> ActCall:
         project = folder / "project"
         shutil.copytree(source, project, symlinks=True)
         settings = self.github.door("POST", "settings/read", {"repository": run.repository})
-        token = self.github.token(BOT, kind="job", rights=JOB_RIGHTS, repositories=[run.repository])
         spot = place_of(received.event, received.payload)
         home = folder / "home"
         home.mkdir()

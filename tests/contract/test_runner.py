@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.github.client import Person
+from sandbox.github.client import Person, Refused
 from sandbox.runner.act_process import MARK
 from sandbox.runner.client import NotInTime, Runner
 from sandbox.runner.records import Records
@@ -73,6 +75,7 @@ jobs:
           echo "said=$SAID language=$LANGUAGE kube=$KUBECONFIG actor=$GITHUB_ACTOR repo=$GITHUB_REPOSITORY"
           echo "urls=$GITHUB_API_URL $GITHUB_GRAPHQL_URL attempt=$GITHUB_RUN_ATTEMPT by=$GITHUB_TRIGGERING_ACTOR"
           echo "git=$(git config --get-regexp extraheader | wc -l)"
+          echo "packed=$(printf %s '${{ github.token }}' | base64 -w0)="
           echo "## Done" >> "$GITHUB_STEP_SUMMARY"
           echo "::warning title=note::mind this"
 """
@@ -202,6 +205,11 @@ def test_a_label_runs_the_wrapper_and_through_it_our_workflow_and_action(yard: Y
     assert "git=1" in log
     assert yard.bot.token not in log
     assert "## Done" in run["summary"]
+    packed = re.search(r"\| packed=(\S+)=$", log, re.MULTILINE)
+    assert packed
+    with pytest.raises(Refused, match="Bad credentials"):
+        Person(shop.github.url, "", base64.b64decode(packed[1]).decode()).rest("GET", f"/repos/{shop.name}")
+    assert not list(Path(run["log"]).parent.glob("secrets.*"))
     assert run["annotations"][0]["message"] == "mind this"
     assert [item["body"] for item in shop.owner.comments(shop.name, number)] == ["hello from a step"]
     seen = shop.writer.rest("GET", f"/repos/{shop.name}/actions/runs/{run['id']}")
