@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,15 +89,24 @@ def clean_up(home: Path) -> None:
                 layout.PROVISIONED_VOLUMES.rmdir()
 
 
+@contextlib.contextmanager
+def abandoned(home: Path) -> Iterator[bool]:
+    """Whether nobody holds the sandbox at `home` any more; if so, nobody else sees it so during the body."""
+    with (home / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def reap_abandoned() -> None:
     """Cleans up after sandboxes whose keeper was killed."""
     for home in homes().glob("*/"):
-        with (home / LOCK).open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            clean_up(home)
+        with abandoned(home) as it_is:
+            if it_is:
+                clean_up(home)
 
 
 def _start(home: Path, report: int) -> "subprocess.Popen[bytes]":

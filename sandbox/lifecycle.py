@@ -16,7 +16,7 @@ from pathlib import Path
 from sandbox.bootstrap.cache import locked
 from sandbox.bootstrap.progress import Progress, SetupError
 from sandbox.cluster.layout import PROVISIONED_VOLUMES, Layout
-from sandbox.keeper import CGROUP_ROOT, LOCK, homes, reap_abandoned
+from sandbox.keeper import CGROUP_ROOT, LOCK, abandoned, homes, reap_abandoned
 from sandbox.preparation import Prepared
 from sandbox.state import State, read_state
 
@@ -65,8 +65,12 @@ def stop(state: State) -> None:
 
 def find(name: str = "") -> list[State]:
     """The sandboxes that are up, or those of that name."""
-    states = [read_state(file) for file in sorted(homes().glob("*/state.json"))]
-    return [state for state in states if name in ("", state.name) and Path(f"/proc/{state.first_process}").exists()]
+    found = []
+    for file in sorted(homes().glob("*/state.json")):
+        with abandoned(file.parent) as it_is:
+            if not it_is and name in ("", file.parent.name):
+                found.append(read_state(file))
+    return found
 
 
 def enter_argv(state: State, argv: Sequence[str], folder: Path) -> list[str]:

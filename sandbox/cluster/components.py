@@ -35,6 +35,9 @@ def etcd(layout: Layout, programs: Mapping[str, Path]) -> Component:
         {
             "data-dir": layout.data / "etcd",
             "unsafe-no-fsync": True,
+            # One member elects itself; it needn't wait a second for others.
+            "heartbeat-interval": 10,
+            "election-timeout": 100,
             "log-level": "warn",
             "listen-client-urls": _ETCD,
             "advertise-client-urls": _ETCD,

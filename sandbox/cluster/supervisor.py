@@ -16,6 +16,7 @@ from sandbox.cluster.components import Component
 from sandbox.cluster.layout import (
     API_SERVICE_ADDRESS,
     CLUSTER_DOMAIN,
+    ETCD_PORT,
     GITHUB_PORT,
     MODEL_PORT,
     NODE_ADDRESS,
@@ -96,8 +97,10 @@ def bring_up(order: Order) -> Supervisor:
     configuration.write_users(layout)
     supervisor = Supervisor(layout, order.tree)
     supervisor.start(components.etcd(layout, programs))
-    supervisor.start(components.api_server(layout, programs))
     supervisor.start(components.containerd(configuration.write_containerd(layout), programs))
+    # The API server comes back to a store that wasn't there at first only after a second.
+    wait_for_port(("127.0.0.1", ETCD_PORT), LIMIT, supervisor.check)
+    supervisor.start(components.api_server(layout, programs))
     storage = lay_over(order.registry_storage, layout, "registry")
     registry = (NODE_ADDRESS, REGISTRY_PORT)
     supervisor.start(components.registry(configuration.write_registry(layout, storage), registry))

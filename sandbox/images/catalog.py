@@ -62,13 +62,14 @@ def _small_images() -> list[Image]:
 
 def _debian_images(tree: Path, debian: Layer) -> list[Image]:
     environment = {"PATH": _PATH, "LANG": "C.UTF-8"}
-    package = next((tree / ".venv" / "lib").glob("python*/site-packages/codex_cli_bin"), None)
-    if package is None:
+    record = next((tree / ".venv" / "lib").glob("python*/site-packages/openai_codex_cli_bin-*/RECORD"), None)
+    if record is None:
         raise SetupError("the Codex package is not in .venv; remove .venv and try again")
+    package = record.parents[1] / "codex_cli_bin"
     files: dict[str, tuple[bytes | Path, int]] = {
         f"opt/codex/{name}": (package / name, 0o644 if name.endswith(".json") else 0o755) for name in _CODEX_FILES
     }
-    codex = files_layer("codex", files, {"usr/local/bin/codex": "/opt/codex/bin/codex"})
+    codex = files_layer("codex", files, {"usr/local/bin/codex": "/opt/codex/bin/codex"}, version=record)
     sleep = ("sleep", "infinity")
     return [
         Image(

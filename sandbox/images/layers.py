@@ -30,10 +30,19 @@ class Layer:
     digest: str
 
 
-def files_layer(name: str, files: dict[str, tuple[bytes | Path, int]], links: dict[str, str] | None = None) -> Layer:
-    """A layer of single files: path without leading slash -> (content or file, mode), and symbolic links."""
-    key = digest(name, *(part for path, (content, mode) in files.items() for part in (path, oct(mode), content)))
-    key = digest(key, repr(links))
+def files_layer(
+    name: str,
+    files: dict[str, tuple[bytes | Path, int]],
+    links: dict[str, str] | None = None,
+    version: bytes | Path | None = None,
+) -> Layer:
+    """A layer of single files: path without leading slash -> (content or file, mode), and symbolic links.
+
+    `version` stands for the files' content where reading all of it just to see what is new would take long.
+    """
+    shape = repr([(path, mode) for path, (_, mode) in files.items()]) + repr(links)
+    contents = [version] if version is not None else [content for content, _ in files.values()]
+    key = digest(shape, *contents)
 
     def build(folder: Path) -> None:
         with tarfile.open(folder / "layer.tar", "w", format=tarfile.GNU_FORMAT) as tar:

@@ -1,0 +1,121 @@
+"""Sandboxes beside each other, and what is left when one ends. They run inside the one that the tests share."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.bootstrap.cache import cache_root
+from sandbox.bootstrap.progress import Progress
+from sandbox.keeper import CGROUPS, homes
+from sandbox.lifecycle import enter_argv, running
+from sandbox.preparation import Prepared, prepare
+from sandbox.state import State, read_state
+from tests.support.cluster import new_name
+
+TREE = Path(__file__).resolve().parents[2]
+LIMIT = timedelta(seconds=30)
+
+
+@pytest.fixture(scope="module")
+def prepared(sandbox: State) -> Prepared:
+    return prepare(TREE, Progress())
+
+
+def test_two_side_by_side_see_nothing_of_each_other(prepared: Prepared) -> None:
+    names = [new_name("pair"), new_name("pair")]
+    with ExitStack() as stack:
+        contexts = [running(prepared, Progress(), name=name) for name in names]
+        with ThreadPoolExecutor() as pool:
+            first, second = pool.map(stack.enter_context, contexts)
+
+        assert first.api_server == second.api_server
+        assert len({_network(first), _network(second), Path("/proc/self/ns/net").readlink()}) == 3
+        _inside(first, "kubectl", "create", "configmap", "mine")
+        assert "mine" in _inside(first, "kubectl", "get", "configmaps", "-o", "name")
+        assert "mine" not in _inside(second, "kubectl", "get", "configmaps", "-o", "name")
+        _inside(first, "kubectl", "run", "alone", "--image=busybox:1.37.0", "--", "sleep", "600")
+        _inside(first, "kubectl", "wait", "pod/alone", "--for=condition=Ready", "--timeout=60s")
+        assert "alone" not in _inside(second, "kubectl", "get", "pods", "-o", "name")
+
+    assert not any((homes() / name).exists() for name in names)
+
+
+def test_killing_the_first_process_leaves_nothing(prepared: Prepared) -> None:
+    with running(prepared, Progress(), name=new_name("killed")) as state:
+        _run_a_pod(state)
+        network = _network(state)
+        keeper = os.pidfd_open(state.keeper)
+        os.kill(state.first_process, signal.SIGKILL)
+        _wait_for_end(keeper)
+
+        _assert_gone(state, network)
+        assert (cache_root() / "logs" / state.name / "kube-apiserver.log").is_file()
+
+
+def test_killing_whoever_started_it_leaves_nothing(sandbox: State) -> None:
+    argv = [sys.executable, "-m", "sandbox", "run", "--", "sh", "-c", 'echo "$SANDBOX_STATE"; sleep 600']
+    starter = subprocess.Popen(argv, cwd=TREE, stdout=subprocess.PIPE, text=True)
+    assert starter.stdout
+    state = read_state(Path(starter.stdout.readline().strip()))
+    keeper = os.pidfd_open(state.keeper)
+    _run_a_pod(state)
+    network = _network(state)
+
+    starter.kill()
+    starter.wait()
+    _wait_for_end(keeper)
+
+    _assert_gone(state, network)
+
+
+def test_a_program_that_ends_takes_the_sandbox_down(prepared: Prepared) -> None:
+    with running(prepared, Progress(), name=new_name("broken")) as state:
+        keeper, network = os.pidfd_open(state.keeper), _network(state)
+        _inside(state, "pkill", "-KILL", "etcd")
+        _wait_for_end(keeper)
+
+        _assert_gone(state, network)
+        assert "etcd ended" in (cache_root() / "logs" / state.name / "sandbox.log").read_text()
+
+
+def _network(state: State) -> Path:
+    return Path(f"/proc/{state.first_process}/ns/net").readlink()
+
+
+def _run_a_pod(state: State) -> None:
+    _inside(state, "kubectl", "run", "left", "--image=busybox:1.37.0", "--", "sleep", "600")
+    _inside(state, "kubectl", "wait", "pod/left", "--for=condition=Ready", "--timeout=60s")
+
+
+def _inside(state: State, *argv: str) -> str:
+    environment = {**os.environ, **state.environment()}
+    return subprocess.run(
+        enter_argv(state, argv, TREE), env=environment, stdout=subprocess.PIPE, text=True, timeout=90, check=True
+    ).stdout
+
+
+def _wait_for_end(process: int) -> None:
+    with os.fdopen(process, "rb"):
+        assert select.select([process], [], [], LIMIT.total_seconds())[0], "the keeper is still there"
+
+
+def _assert_gone(state: State, network: Path) -> None:
+    assert not state.home.exists()
+    marks = str(state.home)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            seen = (process / "cmdline").read_text() + (process / "mountinfo").read_text()
+            holds_network = (process / "ns" / "net").readlink() == network
+        except OSError:
+            continue
+        assert marks not in seen, f"process {process.name} is one of its own, or sees a mount of it"
+        assert not holds_network, f"process {process.name} keeps its network, with interfaces and packet rules, alive"
+    assert not list(CGROUPS.glob(f"*/codexctl-ci-sandbox/{state.name}"))
