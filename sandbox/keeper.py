@@ -27,7 +27,6 @@ from sandbox.state import State
 
 LOCK = "lock"
 CGROUPS = Path("/sys/fs/cgroup")
-CGROUP_ROOT = "codexctl-ci-sandbox"
 CONTAINER_CGROUPS = "k8s.io"
 CGROUP_LIMIT = timedelta(seconds=10)
 START_LIMIT = timedelta(seconds=180)
@@ -74,15 +73,13 @@ def clean_up(home: Path) -> None:
     """Removes what a sandbox that has ended left on the machine: cgroup folders and its own folder."""
     # Containers that the runtime still knew are in cgroups of their ids; nobody else's are touched.
     known = home / "data" / "containerd" / "io.containerd.grpc.v1.cri"
-    containers = [f"{CONTAINER_CGROUPS}/{folder.name}" for folder in known.glob("*/*")]
-    for group in (f"{CGROUP_ROOT}/{home.name}", *containers):
-        for hierarchy in _hierarchies():
-            _remove_cgroups(hierarchy / group)
+    for hierarchy in _hierarchies():
+        for container in known.glob("*/*"):
+            _remove_cgroups(hierarchy / CONTAINER_CGROUPS / container.name)
     remove_tree(home)
     with locked(homes().with_name("run.lock")):
         if not any(homes().iterdir()):
             for hierarchy in _hierarchies():
-                _remove_cgroups(hierarchy / CGROUP_ROOT)
                 with contextlib.suppress(OSError):
                     (hierarchy / CONTAINER_CGROUPS).rmdir()
             if layout.PROVISIONED_VOLUMES.is_dir() and not any(layout.PROVISIONED_VOLUMES.iterdir()):

@@ -16,7 +16,7 @@ from pathlib import Path
 from sandbox.bootstrap.cache import locked
 from sandbox.bootstrap.progress import Progress, SetupError
 from sandbox.cluster.layout import PROVISIONED_VOLUMES, Layout
-from sandbox.keeper import CGROUP_ROOT, LOCK, abandoned, homes, reap_abandoned
+from sandbox.keeper import LOCK, abandoned, homes, reap_abandoned
 from sandbox.preparation import Prepared
 from sandbox.state import State, read_state
 
@@ -123,13 +123,15 @@ def _launch(
         "tree": prepared.tree,
         "cache": prepared.cache,
         "registry_storage": prepared.registry_storage,
+        "unpacked_images": prepared.unpacked_images,
         "programs": prepared.programs,
-        "cgroup": f"/{CGROUP_ROOT}/{name}",
         "kaniko_image": prepared.kaniko_image,
         "kaniko_executor": prepared.kaniko_executor,
         "path": prepared.path,
     }
-    (home / "order.json").write_text(json.dumps(order, default=str))
+    draft = home / "order.new"
+    draft.write_text(json.dumps(order, default=str))
+    draft.rename(home / "order.json")
     with lock, progress.step(f"starting sandbox {name}", expect="8 s"):
         keeper = subprocess.Popen(
             [sys.executable, "-m", "sandbox.keeper", str(home), *(["attached"] if attached else [])],

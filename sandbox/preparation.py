@@ -1,17 +1,21 @@
 """All that has to be there before a sandbox can start; made once, then found in a few milliseconds."""
 
+import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from sandbox.bootstrap.cache import cache_root
+from sandbox.bootstrap.cache import cache_root, prune
 from sandbox.bootstrap.preflight import ensure_machine
 from sandbox.bootstrap.progress import Progress
-from sandbox.bootstrap.tools import CLUSTER_TOOLS, ensure_tools
-from sandbox.images.catalog import KANIKO_STAND_IN, REAL_KANIKO, ensure_registry
+from sandbox.bootstrap.tools import CLUSTER_TOOLS, CONTAINERD, ensure_tools, tool_folder
+from sandbox.images.catalog import KANIKO_STAND_IN, REAL_KANIKO, base_images, catalog_key, ensure_registry
+from sandbox.images.unpacked import ensure_unpacked
 
+UNUSED_FOR = timedelta(days=14)
 KANIKO_VARIABLE = "SANDBOX_KANIKO_EXECUTOR"
 
 
@@ -23,6 +27,7 @@ class Prepared:
     cache: Path
     programs: Mapping[str, Path]
     registry_storage: Path
+    unpacked_images: Path
     kaniko_executor: Path
     kaniko_image: str
     path: tuple[Path, ...]
@@ -34,9 +39,13 @@ def prepare(tree: Path, progress: Progress) -> Prepared:
     real = os.environ.get(KANIKO_VARIABLE)
     executor = Path(real).resolve() if real else tree / "sandbox" / "kaniko" / "executor"
     with ThreadPoolExecutor(max_workers=1) as pool:
-        registry = pool.submit(ensure_registry, tree, executor if real else None, progress)
+        making_images = pool.submit(base_images, tree, executor if real else None, progress)
         folders = ensure_tools(tree, CLUSTER_TOOLS, progress)
-        storage = registry.result()
+        images = making_images.result()
+    storage = ensure_registry(images)
+    containerd = tool_folder(tree, CONTAINERD)
+    unpacked = ensure_unpacked(tree, images, catalog_key(images), containerd, progress)
+    _prune()
     programs = {
         program: folder / program
         for tool, folder in zip(CLUSTER_TOOLS, folders, strict=True)
@@ -44,4 +53,16 @@ def prepare(tree: Path, progress: Progress) -> Prepared:
     }
     path = (tree / ".venv" / "bin", *folders)
     image = REAL_KANIKO if real else KANIKO_STAND_IN
-    return Prepared(tree, cache_root(), programs, storage, executor, image, path)
+    return Prepared(tree, cache_root(), programs, storage, unpacked, executor, image, path)
+
+
+def _prune() -> None:
+    """Removes what no clone has used for two weeks and no running sandbox is made of."""
+    in_use: set[str | None] = set()
+    for order in cache_root().glob("run/*/order.json"):
+        content = json.loads(order.read_text())
+        # A sandbox of another clone may have been started by another version of this.
+        in_use |= {content.get("registry_storage"), content.get("unpacked_images")}
+        in_use |= {str(Path(program).parent) for program in content["programs"].values()}
+    for kind in ("tools", "layers", "registry", "unpacked"):
+        prune(cache_root() / kind, UNUSED_FOR, in_use)

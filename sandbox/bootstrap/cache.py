@@ -4,8 +4,10 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 
@@ -43,6 +45,7 @@ def ensure(entry: Path, build: Callable[[Path], None]) -> Path:
     processes that ask for the same entry build it once.
     """
     if entry.is_dir():
+        os.utime(entry)
         return entry
     with locked(entry.with_name(entry.name + ".lock")):
         if not entry.is_dir():
@@ -54,14 +57,13 @@ def ensure(entry: Path, build: Callable[[Path], None]) -> Path:
     return entry
 
 
-def drop_others(entries: Iterable[Path]) -> None:
-    """Removes earlier versions of each entry: folders beside it whose names differ only after the last `-`."""
-    for entry in entries:
-        stem = entry.name.rpartition("-")[0]
-        for other in entry.parent.glob(f"{stem}-????????????"):
-            if other != entry:
-                remove_tree(other)
-                other.with_name(other.name + ".lock").unlink(missing_ok=True)
+def prune(root: Path, older_than: timedelta, keep: Collection[str | None]) -> None:
+    """Removes entries that nobody has asked for in that long, but for those whose paths are in `keep`."""
+    oldest = time.time() - older_than.total_seconds()
+    for entry in root.glob("*/"):
+        if entry.stat().st_mtime < oldest and str(entry) not in keep:
+            remove_tree(entry)
+            entry.with_name(entry.name + ".lock").unlink(missing_ok=True)
 
 
 def remove_tree(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The programs that are built from source: what, from which locked module, and where they end up."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -61,6 +62,9 @@ def ensure_tools(tree: Path, tools: Sequence[Tool], progress: Progress) -> list[
     """Returns the folders that hold the programs of `tools`, in their order, building those that are missing."""
     folders = [tool_folder(tree, tool) for tool in tools]
     missing = [tool for tool, folder in zip(tools, folders, strict=True) if not folder.is_dir()]
+    for folder in folders:
+        if folder.is_dir():
+            os.utime(folder)
     if not missing:
         return folders
     go = find_go(tree, progress)

@@ -34,8 +34,8 @@ def _supervise(order_file: Path, report_fd: int) -> int:
         tree=Path(raw["tree"]),
         cache=Path(raw["cache"]),
         registry_storage=Path(raw["registry_storage"]),
+        unpacked_images=Path(raw["unpacked_images"]),
         programs={name: Path(path) for name, path in raw["programs"].items()},
-        cgroup=raw["cgroup"],
     )
     os.set_inheritable(report_fd, False)
     with os.fdopen(report_fd, "w") as report:

@@ -148,7 +148,7 @@ disabled_plugins = ["io.containerd.grpc.v1.tracing", "io.containerd.nri.v1.nri"]
     return file
 
 
-def write_kubelet(layout: Layout, cgroup: str) -> Path:
+def write_kubelet(layout: Layout) -> Path:
     """The node's agent; only the API server may call it."""
     return _write(
         layout.config / "kubelet.json",
@@ -163,7 +163,6 @@ def write_kubelet(layout: Layout, cgroup: str) -> Path:
             "failSwapOn": False,
             "failCgroupV1": False,
             "cgroupDriver": "cgroupfs",
-            "cgroupRoot": cgroup,
             "cgroupsPerQOS": False,
             "enforceNodeAllocatable": [],
             "containerRuntimeEndpoint": f"unix://{layout.containerd_socket}",

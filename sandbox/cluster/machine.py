@@ -2,10 +2,12 @@
 
 import ctypes
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 from sandbox.cluster.layout import NODE_ADDRESS, PROVISIONED_VOLUMES, REGISTRY, SERVICE_RANGE, Layout
+from sandbox.images.unpacked import CONTENT, SNAPSHOTS
 
 _HOSTS = f"""127.0.0.1 localhost
 ::1 localhost ip6-localhost
@@ -73,9 +75,28 @@ def lay_over(lower: Path, layout: Layout, name: str) -> Path:
     return root
 
 
+def lend_images(unpacked: Path, root: Path) -> None:
+    """Gives a container runtime with its folder at `root` the images in `unpacked`, without copying them.
+
+    Its databases are copied, blobs are links, and each unpacked layer is mounted where the runtime expects it.
+    """
+    snapshots = unpacked / SNAPSHOTS / "snapshots"
+    blobs = unpacked / CONTENT / "blobs"
+    shutil.copytree(unpacked, root, ignore=lambda parent, _: _all_of(parent, (snapshots, blobs)))
+    shutil.copytree(blobs, root / blobs.relative_to(unpacked), copy_function=os.link, dirs_exist_ok=True)
+    for layer in snapshots.iterdir():
+        place = root / layer.relative_to(unpacked)
+        place.mkdir(parents=True)
+        _mount("--bind", "--options", "ro", str(layer), str(place))
+
+
 def die_with_parent() -> None:
     """Makes the kernel kill this process when its parent ends. For use between fork and exec."""
     ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
+
+
+def _all_of(parent: str, folders: tuple[Path, ...]) -> list[str]:
+    return os.listdir(parent) if Path(parent) in folders else []  # noqa: PTH208 - names, as shutil wants them
 
 
 def _inside(path: Path, roots: tuple[str, ...]) -> bool:

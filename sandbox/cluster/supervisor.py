@@ -25,7 +25,7 @@ from sandbox.cluster.layout import (
     REGISTRY_PORT,
     Layout,
 )
-from sandbox.cluster.machine import arrange_mounts, bring_up_network, die_with_parent, lay_over
+from sandbox.cluster.machine import arrange_mounts, bring_up_network, die_with_parent, lay_over, lend_images
 from sandbox.cluster.volumes import open_new_volumes
 from sandbox.cluster.waiting import Api, NotUp, wait_for_file, wait_for_port
 
@@ -42,8 +42,8 @@ class Order:
     tree: Path
     cache: Path
     registry_storage: Path
+    unpacked_images: Path
     programs: Mapping[str, Path]
-    cgroup: str
 
 
 class Supervisor:
@@ -97,6 +97,7 @@ def bring_up(order: Order) -> Supervisor:
     configuration.write_users(layout)
     supervisor = Supervisor(layout, order.tree)
     supervisor.start(components.etcd(layout, programs))
+    lend_images(order.unpacked_images, layout.data / "containerd")
     supervisor.start(components.containerd(configuration.write_containerd(layout), programs))
     # The API server comes back to a store that wasn't there at first only after a second.
     wait_for_port(("127.0.0.1", ETCD_PORT), LIMIT, supervisor.check)
@@ -116,7 +117,7 @@ def bring_up(order: Order) -> Supervisor:
     api = Api(layout.kubeconfig("admin"), layout.keys / "ca.crt")
     api.wait_until_ready(LIMIT, supervisor.check)
     wait_for_file(layout.containerd_socket, LIMIT, supervisor.check)
-    supervisor.start(components.kubelet(layout, configuration.write_kubelet(layout, order.cgroup), programs))
+    supervisor.start(components.kubelet(layout, configuration.write_kubelet(layout), programs))
     supervisor.start(components.controller_manager(layout, programs))
     supervisor.start(components.scheduler(layout, programs))
     supervisor.start(components.kube_proxy(layout, programs))

@@ -1,12 +1,14 @@
 """Which images the sandbox's registry holds from the start."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox.bootstrap.cache import cache_root, digest, ensure
 from sandbox.bootstrap.progress import Progress, SetupError
 from sandbox.images.layers import Layer, debian_layer, files_layer, packages_layer
-from sandbox.images.registry_storage import Image, write_registry
+from sandbox.images.oci import Image
+from sandbox.images.registry_storage import write_registry
 
 PAUSE = "pause:1"
 KANIKO_STAND_IN = "codexctl-ci/kaniko-stand-in:latest"
@@ -23,8 +25,8 @@ _APPLETS = (
 )
 
 
-def ensure_registry(tree: Path, real_kaniko: Path | None, progress: Progress) -> Path:
-    """Returns the folder with the storage of a registry that holds all images; makes what is missing of it.
+def base_images(tree: Path, real_kaniko: Path | None, progress: Progress) -> list[Image]:
+    """All images; makes the layers that are missing in the cache.
 
     `real_kaniko` is a static executor that gets an image of its own, where there is one.
     """
@@ -36,10 +38,20 @@ def ensure_registry(tree: Path, real_kaniko: Path | None, progress: Progress) ->
         images = [*_small_images(), *_debian_images(tree, debian), _postgres_image(debian, postgres.result())]
         images.append(_nginx_image(debian, nginx.result()))
         images.append(_kaniko_stand_in(tree, debian, buildah.result()))
-        if real_kaniko:
-            images.append(_kaniko_image(real_kaniko))
-    key = digest(*(image.manifest() for image in images), repr([image.names for image in images]))
-    return ensure(cache_root() / "registry" / f"storage-{key}", lambda folder: write_registry(folder, images))
+    if real_kaniko:
+        images.append(_kaniko_image(real_kaniko))
+    return images
+
+
+def ensure_registry(images: Sequence[Image]) -> Path:
+    """Returns the folder with the storage of a registry that holds the images."""
+    folder = cache_root() / "registry" / f"storage-{catalog_key(images)}"
+    return ensure(folder, lambda scratch: write_registry(scratch, images))
+
+
+def catalog_key(images: Sequence[Image]) -> str:
+    """Changes with any content or name."""
+    return digest(*(image.manifest() for image in images), repr([image.names for image in images]))
 
 
 def _small_images() -> list[Image]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -51,12 +52,12 @@ def test_two_side_by_side_see_nothing_of_each_other(prepared: Prepared) -> None:
 def test_killing_the_first_process_leaves_nothing(prepared: Prepared) -> None:
     with running(prepared, Progress(), name=new_name("killed")) as state:
         _run_a_pod(state)
-        network = _network(state)
+        traces = _traces(state)
         keeper = os.pidfd_open(state.keeper)
         os.kill(state.first_process, signal.SIGKILL)
         _wait_for_end(keeper)
 
-        _assert_gone(state, network)
+        _assert_gone(state, traces)
         assert (cache_root() / "logs" / state.name / "kube-apiserver.log").is_file()
 
 
@@ -67,23 +68,36 @@ def test_killing_whoever_started_it_leaves_nothing(sandbox: State) -> None:
     state = read_state(Path(starter.stdout.readline().strip()))
     keeper = os.pidfd_open(state.keeper)
     _run_a_pod(state)
-    network = _network(state)
+    traces = _traces(state)
 
     starter.kill()
     starter.wait()
     _wait_for_end(keeper)
 
-    _assert_gone(state, network)
+    _assert_gone(state, traces)
 
 
 def test_a_program_that_ends_takes_the_sandbox_down(prepared: Prepared) -> None:
     with running(prepared, Progress(), name=new_name("broken")) as state:
-        keeper, network = os.pidfd_open(state.keeper), _network(state)
+        keeper, traces = os.pidfd_open(state.keeper), _traces(state)
         _inside(state, "pkill", "-KILL", "etcd")
         _wait_for_end(keeper)
 
-        _assert_gone(state, network)
+        _assert_gone(state, traces)
         assert "etcd ended" in (cache_root() / "logs" / state.name / "sandbox.log").read_text()
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What would show that something of a sandbox is still there."""
+
+    network: Path
+    containers: frozenset[str]
+
+
+def _traces(state: State) -> Traces:
+    known = state.home / "data" / "containerd" / "io.containerd.grpc.v1.cri"
+    return Traces(_network(state), frozenset(folder.name for folder in known.glob("*/*")))
 
 
 def _network(state: State) -> Path:
@@ -107,15 +121,16 @@ def _wait_for_end(process: int) -> None:
         assert select.select([process], [], [], LIMIT.total_seconds())[0], "the keeper is still there"
 
 
-def _assert_gone(state: State, network: Path) -> None:
+def _assert_gone(state: State, traces: Traces) -> None:
     assert not state.home.exists()
     marks = str(state.home)
     for process in Path("/proc").glob("[0-9]*"):
         try:
             seen = (process / "cmdline").read_text() + (process / "mountinfo").read_text()
-            holds_network = (process / "ns" / "net").readlink() == network
+            holds_network = (process / "ns" / "net").readlink() == traces.network
         except OSError:
             continue
         assert marks not in seen, f"process {process.name} is one of its own, or sees a mount of it"
         assert not holds_network, f"process {process.name} keeps its network, with interfaces and packet rules, alive"
-    assert not list(CGROUPS.glob(f"*/codexctl-ci-sandbox/{state.name}"))
+    left = [group for group in CGROUPS.glob("*/k8s.io/*") if group.name in traces.containers]
+    assert not left, "its pods' cgroups are left"

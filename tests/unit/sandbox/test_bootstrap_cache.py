@@ -1,10 +1,12 @@
 import io
+import os
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from sandbox.bootstrap.cache import digest, drop_others, ensure
+from sandbox.bootstrap.cache import digest, ensure, prune
 from sandbox.bootstrap.progress import Progress
 
 
@@ -65,13 +67,15 @@ def test_digest_depends_on_content_not_on_where_parts_end(tmp_path: Path) -> Non
     assert digest("ab", "c") != digest("a", "bc")
 
 
-def test_only_older_versions_of_the_same_entry_are_dropped(tmp_path: Path) -> None:
-    for name in ("etcd-aaaaaaaaaaaa", "etcd-bbbbbbbbbbbb", "crane-cccccccccccc"):
+def test_only_entries_that_nobody_uses_are_pruned(tmp_path: Path) -> None:
+    for name in ("old", "old-but-in-use", "asked-for"):
         (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (0, 0))
+    ensure(tmp_path / "asked-for", lambda folder: None)
 
-    drop_others([tmp_path / "etcd-bbbbbbbbbbbb"])
+    prune(tmp_path, timedelta(days=14), keep={str(tmp_path / "old-but-in-use")})
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["crane-cccccccccccc", "etcd-bbbbbbbbbbbb"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["asked-for", "old-but-in-use"]
 
 
 def test_progress_tells_when_a_step_failed() -> None:
