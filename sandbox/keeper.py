@@ -177,6 +177,7 @@ def _state(home: Path, first_process: int) -> State:
         github_state=files.data / "github",
         model=f"http://{node}:{layout.MODEL_PORT}",
         model_state=files.data / "model",
+        model_key_file=files.model_key_file,
         codex_image=f"{layout.REGISTRY}/codexctl-ci/codex:latest",
         kaniko_image=f"{layout.REGISTRY}/{order['kaniko_image']}",
         kaniko_executor=Path(order["kaniko_executor"]),

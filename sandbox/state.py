@@ -28,6 +28,7 @@ class State:
     github_state: Path
     model: str
     model_state: Path
+    model_key_file: Path
     codex_image: str
     kaniko_image: str
     kaniko_executor: Path
@@ -59,7 +60,16 @@ class State:
 def read_state(file: Path) -> State:
     """Reads what `State.write` wrote. Raises `OSError` where there is no sandbox."""
     raw = json.loads(file.read_text())
-    paths = {"home", "kubeconfig", "authority", "github_state", "model_state", "kaniko_executor", "kaniko_storage"}
+    paths = {
+        "home",
+        "kubeconfig",
+        "authority",
+        "github_state",
+        "model_state",
+        "model_key_file",
+        "kaniko_executor",
+        "kaniko_storage",
+    }
     values: dict[str, Any] = {name: Path(value) if name in paths else value for name, value in raw.items()}
     values["path"] = tuple(map(Path, raw["path"]))
     return State(**values)

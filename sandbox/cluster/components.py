@@ -1,6 +1,6 @@
 """The programs of the cluster and how each is started."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,13 +158,13 @@ def registry(configuration: Path, address: tuple[str, int]) -> Component:
     return Component("registry", ("docker-registry", "serve", str(configuration)), environment, tcp=address)
 
 
-def neighbour(name: str, python: Path, address: tuple[str, int], state: Path) -> Component:
+def neighbour(name: str, python: Path, address: tuple[str, int], state: Path, arguments: Sequence[str]) -> Component:
     """One of the sandbox's own imitations: a module `sandbox.<name>` that serves until it is ended.
 
     It says that it listens by writing `address.json` into its `state` folder.
     """
     listen = f"{address[0]}:{address[1]}"
-    argv = (str(python), "-m", f"sandbox.{name}", "--listen", listen, "--state", str(state))
+    argv = (str(python), "-m", f"sandbox.{name}", "--listen", listen, "--state", str(state), *arguments)
     return Component(name, argv, tcp=address)
 
 

@@ -65,6 +65,11 @@ class Layout:
         return self.home / ("kubeconfig" if user == "admin" else f"config/kubeconfig-{user}")
 
     @property
+    def model_key_file(self) -> Path:
+        """The keys that the model accepts, one a line."""
+        return self.keys / "model-keys"
+
+    @property
     def state(self) -> Path:
         """What others need to know of a running sandbox, as JSON."""
         return self.home / "state.json"

@@ -1,13 +1,13 @@
 """Brings the cluster up inside the sandbox's namespaces and watches over its programs."""
 
 import os
+import secrets
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 from sandbox.cluster import components, configuration
@@ -31,7 +31,6 @@ from sandbox.cluster.waiting import Api, NotUp, wait_for_file, wait_for_port
 
 LIMIT = timedelta(seconds=60)
 LAST_LINES = 15
-NEIGHBOURS = {"github": GITHUB_PORT, "model": MODEL_PORT}
 
 
 @dataclass(frozen=True)
@@ -106,12 +105,13 @@ def bring_up(order: Order) -> Supervisor:
     registry = (NODE_ADDRESS, REGISTRY_PORT)
     supervisor.start(components.registry(configuration.write_registry(layout, storage), registry))
     waited_for = [registry]
-    for name, port in NEIGHBOURS.items():
-        if find_spec(f"sandbox.{name}") and find_spec(f"sandbox.{name}.__main__"):
-            python = Path(sys.executable)
-            neighbour = components.neighbour(name, python, (NODE_ADDRESS, port), layout.data / name)
-            supervisor.start(neighbour)
-            waited_for.append((NODE_ADDRESS, port))
+    key_file = layout.model_key_file
+    key_file.touch(mode=0o600)
+    key_file.write_text(f"sk-sandbox-{secrets.token_urlsafe(24)}\n")
+    for name, port, arguments in (("github", GITHUB_PORT, ()), ("model", MODEL_PORT, (f"--key-file={key_file}",))):
+        address = (NODE_ADDRESS, port)
+        supervisor.start(components.neighbour(name, Path(sys.executable), address, layout.data / name, arguments))
+        waited_for.append(address)
     open_new_volumes(PROVISIONED_VOLUMES)
 
     api = Api(layout.kubeconfig("admin"), layout.keys / "ca.crt")
