@@ -182,6 +182,7 @@ def _state(home: Path, first_process: int) -> State:
         kaniko_image=f"{layout.REGISTRY}/{order['kaniko_image']}",
         kaniko_executor=Path(order["kaniko_executor"]),
         kaniko_storage=files.data / "kaniko",
+        wheels=Path(order["wheels"]),
         path=tuple(Path(folder) for folder in order["path"]),
     )
 

@@ -124,6 +124,7 @@ def _launch(
         "cache": prepared.cache,
         "registry_storage": prepared.registry_storage,
         "unpacked_images": prepared.unpacked_images,
+        "wheels": prepared.wheels,
         "programs": prepared.programs,
         "kaniko_image": prepared.kaniko_image,
         "kaniko_executor": prepared.kaniko_executor,

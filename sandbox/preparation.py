@@ -14,6 +14,7 @@ from sandbox.bootstrap.progress import Progress
 from sandbox.bootstrap.tools import CLUSTER_TOOLS, CONTAINERD, ensure_tools, tool_folder
 from sandbox.images.catalog import KANIKO_STAND_IN, REAL_KANIKO, base_images, catalog_key, ensure_registry
 from sandbox.images.unpacked import ensure_unpacked
+from sandbox.wheels import ensure_wheels
 
 UNUSED_FOR = timedelta(days=14)
 KANIKO_VARIABLE = "SANDBOX_KANIKO_EXECUTOR"
@@ -28,6 +29,7 @@ class Prepared:
     programs: Mapping[str, Path]
     registry_storage: Path
     unpacked_images: Path
+    wheels: Path
     kaniko_executor: Path
     kaniko_image: str
     path: tuple[Path, ...]
@@ -45,6 +47,7 @@ def prepare(tree: Path, progress: Progress) -> Prepared:
     storage = ensure_registry(images)
     containerd = tool_folder(tree, CONTAINERD)
     unpacked = ensure_unpacked(tree, images, catalog_key(images), containerd, progress)
+    wheels = ensure_wheels(tree, progress)
     _prune()
     programs = {
         program: folder / program
@@ -53,7 +56,7 @@ def prepare(tree: Path, progress: Progress) -> Prepared:
     }
     path = (tree / ".venv" / "bin", *folders)
     image = REAL_KANIKO if real else KANIKO_STAND_IN
-    return Prepared(tree, cache_root(), programs, storage, unpacked, executor, image, path)
+    return Prepared(tree, cache_root(), programs, storage, unpacked, wheels, executor, image, path)
 
 
 def _prune() -> None:
@@ -62,7 +65,7 @@ def _prune() -> None:
     for order in cache_root().glob("run/*/order.json"):
         content = json.loads(order.read_text())
         # A sandbox of another clone may have been started by another version of this.
-        in_use |= {content.get("registry_storage"), content.get("unpacked_images")}
+        in_use |= {content.get(name) for name in ("registry_storage", "unpacked_images", "wheels")}
         in_use |= {str(Path(program).parent) for program in content["programs"].values()}
-    for kind in ("tools", "layers", "registry", "unpacked"):
+    for kind in ("tools", "layers", "registry", "unpacked", "wheels"):
         prune(cache_root() / kind, UNUSED_FOR, in_use)

@@ -33,6 +33,7 @@ class State:
     kaniko_image: str
     kaniko_executor: Path
     kaniko_storage: Path
+    wheels: Path
     path: tuple[Path, ...]
 
     @property
@@ -53,6 +54,9 @@ class State:
             VARIABLE: str(self.file),
             "KUBECONFIG": str(self.kubeconfig),
             "SANDBOX_KANIKO_STORAGE": str(self.kaniko_storage),
+            # As in the sandbox's /etc; variables of the machine would win over that.
+            "PIP_FIND_LINKS": str(self.wheels),
+            "UV_FIND_LINKS": str(self.wheels),
             "PATH": path,
         }
 

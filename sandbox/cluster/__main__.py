@@ -35,6 +35,7 @@ def _supervise(order_file: Path, report_fd: int) -> int:
         cache=Path(raw["cache"]),
         registry_storage=Path(raw["registry_storage"]),
         unpacked_images=Path(raw["unpacked_images"]),
+        wheels=Path(raw["wheels"]),
         programs={name: Path(path) for name, path in raw["programs"].items()},
     )
     os.set_inheritable(report_fd, False)

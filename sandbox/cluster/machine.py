@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sandbox.cluster.layout import NODE_ADDRESS, PROVISIONED_VOLUMES, REGISTRY, SERVICE_RANGE, Layout
 from sandbox.images.unpacked import CONTENT, SNAPSHOTS
+from sandbox.wheels import pip_configuration, uv_configuration
 
 _HOSTS = f"""127.0.0.1 localhost
 ::1 localhost ip6-localhost
@@ -64,6 +65,13 @@ def arrange_mounts(layout: Layout, keep: tuple[Path, ...]) -> None:
     _replace(Path("/etc/resolv.conf"), f"nameserver {NODE_ADDRESS}\noptions ndots:1\n")
     _replace(Path("/etc/hosts"), _HOSTS)
     _replace(Path("/etc/containers/registries.conf"), _REGISTRIES)
+
+
+def install_only_from(wheels: Path) -> None:
+    """Makes pip and uv, whoever runs them in here, take packages from the folder `wheels`."""
+    _replace(Path("/etc/pip.conf"), pip_configuration(wheels))
+    Path("/etc/uv").mkdir(exist_ok=True)
+    _replace(Path("/etc/uv/uv.toml"), uv_configuration(wheels))
 
 
 def lay_over(lower: Path, layout: Layout, name: str) -> Path:

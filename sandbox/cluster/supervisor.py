@@ -25,7 +25,14 @@ from sandbox.cluster.layout import (
     REGISTRY_PORT,
     Layout,
 )
-from sandbox.cluster.machine import arrange_mounts, bring_up_network, die_with_parent, lay_over, lend_images
+from sandbox.cluster.machine import (
+    arrange_mounts,
+    bring_up_network,
+    die_with_parent,
+    install_only_from,
+    lay_over,
+    lend_images,
+)
 from sandbox.cluster.volumes import open_new_volumes
 from sandbox.cluster.waiting import Api, NotUp, wait_for_file, wait_for_port
 
@@ -42,6 +49,7 @@ class Order:
     cache: Path
     registry_storage: Path
     unpacked_images: Path
+    wheels: Path
     programs: Mapping[str, Path]
 
 
@@ -92,6 +100,7 @@ def bring_up(order: Order) -> Supervisor:
     layout, programs = Layout(order.home), order.programs
     bring_up_network()
     arrange_mounts(layout, keep=(order.tree, order.cache))
+    install_only_from(order.wheels)
     _issue_keys(layout)
     configuration.write_users(layout)
     supervisor = Supervisor(layout, order.tree)
