@@ -46,3 +46,9 @@ demo-down: venv ## ends what `make demo KEEP=1` left running
 docs: venv ## files that are made from the code: actions, docs/options.md, the schema
 	@$(PY) -m codexctl_ci.cli.reference
 	@$(PY) -m codexctl_ci schema > codexctl_ci/stack/services.schema.json
+
+bench: venv ## what our own code costs, against the budgets
+	@$(PY) -m sandbox run -- $(PY) -m tests.bench $(ARGS)
+
+soak: venv ## tests that run for minutes: races, killed runs, many slots
+	@$(PY) -m sandbox run -- $(PY) -m pytest -m soak $(ARGS)
