@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from codexctl_ci.errors import CodexctlError, Finding, InvalidStack
+from codexctl_ci.errors import ConfigError, Finding, InvalidStack
 from codexctl_ci.stack import kinds
 from codexctl_ci.stack.environments import REPAIR
 from codexctl_ci.stack.manifests import parse_manifests, set_namespaces
@@ -95,7 +95,7 @@ def _item(project: Project, entry: InfraGroup | ServiceSpec, namespaced: Namespa
         except TemplateError as error:
             shown = f"{error.problem}\n    {error.source_line.strip()}" if error.source_line.strip() else error.problem
             findings.append(Finding(shown, error.file, error.line, error.column, error.hint))
-        except CodexctlError as error:
+        except ConfigError as error:
             findings.append(_unreadable(project, entry, manifest.path, error))
     if isinstance(entry, ServiceSpec):
         manifests = apply_service(manifests, entry, project.env, project.dialect)
@@ -128,14 +128,13 @@ def _objects(project: Project, path: str) -> list[Manifest]:
         raise InvalidStack([lines.finding(finding) for finding in error.findings]) from None
 
 
-def _unreadable(project: Project, entry: InfraGroup | ServiceSpec, path: str, error: CodexctlError) -> Finding:
+def _unreadable(project: Project, entry: InfraGroup | ServiceSpec, path: str, error: ConfigError) -> Finding:
     key = "services" if isinstance(entry, ServiceSpec) else "infrastructure"
     items = project.document.data.get(key) or []
     position = next((n for n, item in enumerate(items) if isinstance(item, dict) and item.get("name") == entry.name), 0)
-    for number, manifest in enumerate(entry.manifests):
-        if manifest.path == path:
-            return project.document.finding((key, position, "manifests", number), str(error))
-    return Finding(str(error))
+    number = next((n for n, manifest in enumerate(entry.manifests) if manifest.path == path), 0)
+    message = ": ".join(part for part in (path, error.what, error.reason) if part)
+    return project.document.finding((key, position, "manifests", number), message, error.hint)
 
 
 def _duplicates(items: Iterable[Item]) -> list[Finding]:

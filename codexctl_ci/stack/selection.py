@@ -33,6 +33,7 @@ class Selection:
 
     def check(self, services: Iterable[str], infrastructure: Iterable[str]) -> None:
         """Raises ConfigError that lists every name which is not there, with the nearest that is."""
+        services, infrastructure = list(services), list(infrastructure)
         faults = [
             *self._unknown("--only-services", self.only_services, "service", services),
             *self._unknown("--skip-services", self.skip_services, "service", services),
@@ -43,7 +44,6 @@ class Selection:
             raise ConfigError("\n".join(faults))
 
     def _unknown(self, flag: str, names: tuple[str, ...], what: str, known: Iterable[str]) -> list[str]:
-        known = list(known)
         allowed = _low(known) | _low(self.may_be_absent)
         missing = [name for name in names if name.lower() not in allowed]
         hints = [(name, did_you_mean(name, known)) for name in missing]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
@@ -23,7 +25,7 @@ def render(inv: Invocation) -> None:
     rendered = render_stack(project, selection_of(inv))
     folder = inv.settings[o.OUTPUT_DIR]
     if not folder:
-        inv.print(to_yaml(rendered.manifests))
+        inv.print(to_yaml(_masked(manifest, inv.redact) for manifest in rendered.manifests))
         return
     target = Path(folder)
     try:
@@ -36,6 +38,15 @@ def render(inv: Invocation) -> None:
     except OSError as error:
         raise ConfigError("--output-dir cannot be written", where=folder, reason=error.strerror or "") from None
     inv.print(f"{len(rendered.manifests)} objects of {project.env} in {project.namespace}: {target}")
+
+
+def _masked(value: Any, redact: Callable[[str], str]) -> Any:
+    """``value`` with secrets masked in its texts, so that what is printed stays YAML."""
+    if isinstance(value, dict):
+        return {key: _masked(item, redact) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item, redact) for item in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def schema(inv: Invocation) -> None:

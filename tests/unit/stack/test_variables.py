@@ -20,10 +20,10 @@ CONFIG_MAP = """
     """
 
 
-def seen(folder: Path, template: str, inputs: Inputs, services: str = "", **files: str) -> str:
+def seen(folder: Path, template: str, inputs: Inputs, services: str = "") -> str:
     services = services or "project: shop"
     lines = f"{services}\ninfrastructure:\n  - name: a\n    manifests: [{{path: a.yaml}}]\n"
-    project = load(folder, lines, inputs=inputs, a_yaml=CONFIG_MAP % template, **files)
+    project = load(folder, lines, inputs=inputs, a_yaml=CONFIG_MAP % template)
     return str(render(project).manifests[0]["data"]["value"])
 
 

@@ -1,0 +1,137 @@
+"""``render`` as people and workflows call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from codexctl_ci.cli.main import main
+from tests.support.projects import write_files
+
+FILES = {
+    "services.yaml": """
+        project: shop
+        infrastructure:
+          - {name: config, manifests: [{path: config.yaml}]}
+        services:
+          - {name: api, manifests: [{path: api.yaml}]}
+        """,
+    "config.yaml": """
+        apiVersion: v1
+        kind: Secret
+        metadata: {name: config}
+        stringData: {key: "{{ envOr('OPENAI_API_KEY', '') }}", x: "{{ envOr('X', '-') }}"}
+        """,
+    "api.yaml": """
+        apiVersion: v1
+        kind: Service
+        metadata: {name: api}
+        spec: {ports: [{port: 80}]}
+        """,
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(write_files(tmp_path, FILES))
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str, **environ: str) -> tuple[int, str, str]:
+    code = main(list(words), environ)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_render_prints_one_stream(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "render")
+    kinds = [(m["kind"], m["metadata"]["namespace"]) for m in yaml.safe_load_all(out)]
+    assert (code, kinds) == (0, [("Secret", "shop-dev"), ("Service", "shop-dev")])
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "namespace"),
+    [
+        (["--env", "ai-staging"], {}, "shop-ai-staging"),
+        ([], {"CODEXCTL_ENV": "ai-staging"}, "shop-ai-staging"),
+        (["--slot", "3"], {}, "shop-dev-3"),
+        ([], {"CODEXCTL_SLOT": "3"}, "shop-dev-3"),
+        (["--env", "ai-repair", "--slot", "1"], {}, "shop-ai-staging"),
+        (["--namespace", "mine"], {}, "mine"),
+        ([], {"CODEXCTL_NAMESPACE": "mine"}, "mine"),
+    ],
+)
+def test_environment_slot_and_namespace(
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str], environ: dict[str, str], namespace: str
+) -> None:
+    _, out, _ = run(capsys, "render", *words, **environ)
+    assert {m["metadata"]["namespace"] for m in yaml.safe_load_all(out)} == {namespace}
+
+
+def test_secrets_of_this_run_are_masked_on_stdout_and_whole_in_files(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(capsys, "render", OPENAI_API_KEY="sk-very-secret")
+    assert "sk-very-secret" not in out and "***" in out
+    assert run(capsys, "render", "--output-dir", "out", OPENAI_API_KEY="sk-very-secret")[0] == 0
+    secret = project / "out" / "001-secret-config.yaml"
+    assert "sk-very-secret" in secret.read_text()
+    assert secret.stat().st_mode & 0o077 == 0
+    assert sorted(file.name for file in secret.parent.iterdir()) == ["001-secret-config.yaml", "002-service-api.yaml"]
+
+
+def test_values_for_templates_come_from_all_their_places(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "vars.json").write_text('{"X": "file"}')
+
+    def x(*words: str, **environ: str) -> str:
+        _, out, _ = run(capsys, "render", *words, **environ)
+        return str(next(yaml.safe_load_all(out))["stringData"]["x"])
+
+    assert x() == "-"
+    assert x(X="environment") == "environment"
+    assert x(X="environment", CODEXCTL_REPOSITORY_VARIABLES='{"X": "repository"}') == "repository"
+    assert x("--var-file", "vars.json", CODEXCTL_REPOSITORY_VARIABLES='{"X": "repository"}') == "file"
+    assert x(CODEXCTL_VAR_FILE='{"X": "json"}') == "json"
+    assert x("--var-file", "vars.json", "--vars", "X=vars") == "vars"
+    assert "***" in x(CODEXCTL_TEMPLATE_SECRETS="X=a secret value")
+
+
+def test_filters_reach_the_rendering(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "render", "--skip-infra", "config")
+    assert [m["kind"] for m in yaml.safe_load_all(out)] == ["Service"]
+    code, out, err = run(capsys, "render", "--only-services", "apy")
+    assert (code, out) == (2, "")
+    assert "there is no service 'apy' (did you mean api?)" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config", "other.yaml"], "other.yaml: no such file"),
+        (["--env", "prod"], "there is no environment 'prod'"),
+        (["--var-file", "gone"], "--var-file cannot be read"),
+        (["--vars", "x"], "--vars: 'x' is not of the form key=value"),
+    ],
+)
+def test_wrong_calls_exit_two_with_one_message(
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    code, out, err = run(capsys, "render", *words)
+    assert (code, out) == (2, "")
+    assert message in err and "Traceback" not in err
+
+
+def test_a_wrong_services_yaml_lists_all_and_exits_two(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "services.yaml").write_text("project: shop\nservice: []\nmaxSlots: x\n")
+    code, out, err = run(capsys, "render")
+    assert (code, out) == (2, "")
+    assert "services.yaml:2:1: unknown key service (did you mean services?)" in err
+    assert "services.yaml:3:1: maxSlots must be a whole number" in err
+
+
+def test_services_yaml_in_another_folder_brings_its_own_root(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_files(project / "sub", FILES)
+    (project / "config.yaml").unlink()
+    assert run(capsys, "render", "-c", "sub/services.yaml")[0] == 0
