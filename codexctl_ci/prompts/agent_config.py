@@ -91,7 +91,10 @@ def _defaults(settings: AgentSettings) -> dict[str, Any]:
         "web_search": "live",
         "shell_environment_policy": {"inherit": "all", "exclude": list(HIDDEN_FROM_COMMANDS)},
         "check_for_update_on_startup": False,
+        # What would call home from a closed network: each costs seconds there, and none serves a run like ours.
         "analytics": {"enabled": False},
+        "otel": {"metrics_exporter": "none"},
+        "features": {"plugins": False},
         "history": {"persistence": "none"},
     }
     if not settings.in_pod:

@@ -21,10 +21,9 @@ from codexctl_ci.kube.client import Cluster
 from codexctl_ci.kube.kubeconfig import load_connection
 from codexctl_ci.ports import AgentEnding, AgentRequest, ExecResult
 from sandbox.state import State
+from tests.support.codex_config import config_for
 from tests.support.kubectl import Kubectl
 from tests.support.responses_server import Fault, Model, Step, execute, say, serve
-
-CONFIG = 'approval_policy = "never"\nsandbox_mode = "danger-full-access"\nweb_search = "disabled"\n'
 
 
 def deployment(image: str) -> list[dict[str, object]]:
@@ -72,7 +71,7 @@ class Pod:
         values: dict[str, object] = {
             "key": key,
             "prompt": "do the work",
-            "config_toml": model.provider_toml(self.state.node_address).replace("\n\n", f"\n{CONFIG}\n", 1),
+            "config_toml": config_for(model, self.state.node_address),
             "total_timeout": timedelta(seconds=90),
             "idle_timeout": timedelta(seconds=60),
         }

@@ -22,6 +22,10 @@ from codexctl_ci.codex.remote import Pace
 from codexctl_ci.codex.session import CodexRuntime
 from codexctl_ci.errors import ApiError
 from codexctl_ci.ports import AgentEnding, AgentRequest, ExecResult
+from codexctl_ci.prompts.agent_config import AgentSettings, ConfigBlock, build_config
+from codexctl_ci.prompts.labels import Choice
+from codexctl_ci.prompts.mcp import ClusterService, McpServer, Reference
+from tests.support.codex_config import config_for
 from tests.support.responses_server import Fault, Hang, Model, Step, execute, say, serve
 
 codex_cli_bin = pytest.importorskip("codex_cli_bin", reason="the Codex binary is not installed")
@@ -50,14 +54,10 @@ def request(model: Model, key: str = "run-1", **more: object) -> AgentRequest:
     values: dict[str, object] = {
         "key": key,
         "prompt": "do the work",
-        "config_toml": 'approval_policy = "never"\nsandbox_mode = "danger-full-access"\n' + model.provider_toml(),
+        "config_toml": config_for(model),
         "total_timeout": timedelta(seconds=60),
         "idle_timeout": timedelta(seconds=30),
     } | more
-    if "config_toml" not in more:
-        values["config_toml"] = model.provider_toml().replace(
-            "\n\n", '\napproval_policy = "never"\nsandbox_mode = "danger-full-access"\n\n', 1
-        )
     return AgentRequest(**values)  # type: ignore[arg-type]
 
 
@@ -322,9 +322,7 @@ def test_key_in_the_place_is_used_to_log_in_and_taken_away_again(work: Path) -> 
         return [say("Title: seen")]
 
     with serve([answer]) as model:
-        config = request(model).config_toml.replace(
-            'name = "scripted"\n', 'name = "scripted"\nrequires_openai_auth = true\n'
-        )
+        config = config_for(model, "127.0.0.1", "model_providers.scripted.requires_openai_auth = true")
         ending = Run(work, LocalPlace(env, work))(request(model, config_toml=config))
         assert ending.conclusion == "ended"
         assert model.headers[0]["authorization"] == "Bearer sk-of-the-pod"
@@ -332,3 +330,35 @@ def test_key_in_the_place_is_used_to_log_in_and_taken_away_again(work: Path) -> 
         path for path in (work / ".codexctl").rglob("*") if path.is_file() and b"sk-of-the-pod" in path.read_bytes()
     ]
     assert left == []
+
+
+def test_configuration_is_one_that_codex_knows_to_the_last_key(work: Path) -> None:
+    servers = (
+        McpServer("Files_1", "stdio", command="true", env={"A": Reference(value='x"'), "B": Reference(env_ref="C")}),
+        McpServer("web", "https", endpoint="127.0.0.1:1/mcp", headers={"X-Key": Reference(env_ref="KEY")}),
+        McpServer("in", "cluster", service=ClusterService("mcp"), startup_timeout_sec=1, tool_timeout_sec=2),
+    )
+    for in_pod in (True, False):
+        with serve([[say("ok")]]) as model:
+            settings = AgentSettings(
+                Choice("", "default"),
+                Choice("high", "label"),
+                "ns",
+                servers=servers,
+                in_pod=in_pod,
+                blocks=(ConfigBlock("provider", model.provider_toml()),),
+            )
+            home = work.parent / f"home-{in_pod}"
+            home.mkdir()
+            (home / "config.toml").write_text(build_config(settings).toml)
+            done = subprocess.run(
+                ["codex", "exec", "--strict-config", "--json", "--skip-git-repo-check", "-"],
+                input="hello",
+                capture_output=True,
+                text=True,
+                cwd=work,
+                timeout=60,
+                env=environment(work) | {"CODEX_HOME": str(home)},
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert model.requests[0]["reasoning"]["effort"] == "high"
