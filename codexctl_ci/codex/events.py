@@ -40,7 +40,8 @@ class Event:
         here: Any = self.data
         for name in path:
             here = here.get(name) if isinstance(here, dict) else None
-        return here[:TEXT_LIMIT] if isinstance(here, str) else ""
+        # JSON can hold half a character, which no stream would take.
+        return here[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8") if isinstance(here, str) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from codexctl_ci.codex.events import Event, Noise
 
 WIDTH = 300
 _LINES = 12
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 
@@ -17,8 +16,8 @@ _BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 def plain_lines(text: str, *, most: int = _LINES, width: int = WIDTH) -> Iterator[str]:
     """``text`` as at most ``most`` lines of printable characters, none of which a runner takes for a command."""
     lines = [line for line in _BREAKS.split(text) if line.strip()]
-    for line in lines[:most]:
-        line = _CONTROL.sub("", _ANSI.sub("", line)).replace("\t", "    ").rstrip()
+    for line in (line[: 4 * width] for line in lines[:most]):
+        line = "".join(filter(str.isprintable, _ANSI.sub("", line).replace("\t", "    "))).rstrip()
         # "##[…]" counts anywhere in a line, "::…" at its start only, and ours start with a prefix.
         line = line.replace("##[", "# #[")
         yield line if len(line) <= width else line[: width - 1] + "…"

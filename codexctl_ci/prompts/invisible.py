@@ -50,7 +50,19 @@ def without_invisible(text: str) -> str:
     text = _ENTITY.sub(_keep_visible, text)
     if _PLAIN.match(text):
         return text
-    return "".join(character for character in text if not is_invisible(character))
+    return text.translate(_VISIBLE)
+
+
+class _Visible(dict[int, str | None]):
+    """A table for ``str.translate``, filled as characters are met."""
+
+    def __missing__(self, code: int) -> str | None:
+        character = chr(code)
+        self[code] = None if is_invisible(character) else character
+        return self[code]
+
+
+_VISIBLE = _Visible()
 
 
 def _keep_visible(entity: re.Match[str]) -> str:
