@@ -22,15 +22,17 @@ _AT_MOST = 10
 _SECONDS = 4.0
 
 
-def diagnose(cluster: ClusterApi, found: Sequence[tuple[Ref, Verdict, str]]) -> tuple[Failure, ...]:
-    """A failure for each (object, verdict, UID), in that order; for the first ten with events and log.
+def diagnose(cluster: ClusterApi, found: Sequence[tuple[Ref, Verdict, tuple[str, ...]]]) -> tuple[Failure, ...]:
+    """A failure for each (object, verdict, UIDs), in that order; for the first ten with events and log.
+
+    The UIDs are those of the object and of what stands between it and its pods: their events are looked for.
 
     Takes a few seconds at most: what doesn't come in time is left out.
     """
     failures = [Failure(ref, verdict) for ref, verdict, _ in found]
 
-    def fill(place: int, ref: Ref, verdict: Verdict, uid: str) -> None:
-        failures[place] = Failure(ref, verdict, events := _events(cluster, ref, verdict, uid))
+    def fill(place: int, ref: Ref, verdict: Verdict, uids: tuple[str, ...]) -> None:
+        failures[place] = Failure(ref, verdict, events := _events(cluster, ref, verdict, uids))
         log_of, lines = _log(cluster, verdict)
         failures[place] = Failure(ref, verdict, events, lines, log_of)
 
@@ -44,8 +46,8 @@ def diagnose(cluster: ClusterApi, found: Sequence[tuple[Ref, Verdict, str]]) -> 
     return tuple(failures)
 
 
-def _events(cluster: ClusterApi, ref: Ref, verdict: Verdict, uid: str) -> tuple[EventLine, ...]:
-    asked = [(ref, f"involvedObject.uid={uid}")] if uid else []
+def _events(cluster: ClusterApi, ref: Ref, verdict: Verdict, uids: tuple[str, ...]) -> tuple[EventLine, ...]:
+    asked = [(ref, f"involvedObject.uid={uid}") for uid in uids]
     if verdict.pod is not None and verdict.pod != ref:
         asked.append((verdict.pod, f"involvedObject.name={verdict.pod.name},involvedObject.kind=Pod"))
     found: list[tuple[str, EventLine]] = []

@@ -10,6 +10,8 @@ from codexctl_ci.ports import ClusterApi
 from codexctl_ci.readiness.budgets import Memory, remember
 from codexctl_ci.readiness.fields import items, mapping, meta, spec, status
 from codexctl_ci.readiness.judge import Related
+from codexctl_ci.readiness.kinds import judge_object
+from codexctl_ci.readiness.pods import newest_replica_set
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
 log = logging.getLogger(__name__)
@@ -19,7 +21,10 @@ _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
 class Surroundings:
-    """Fed with every object that is seen; answers with what speaks for one of them."""
+    """Fed with every object that is seen; answers with what speaks for one of them.
+
+    ``pods_known`` is set by who watches pods and ReplicaSets too.
+    """
 
     def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
@@ -29,13 +34,20 @@ class Surroundings:
         self._replica_sets: dict[str, dict[str, Manifest]] = defaultdict(dict)
         self._memories: dict[str, Memory] = {}
         self._late_binding: dict[str, bool] = {}
+        self._ready_since: dict[Ref, float] = {}
+        self.pods_known = False
 
     def find(self, ref: Ref) -> Manifest | None:
         """The object as last seen, None where it isn't there."""
         return self._objects.get(ref)
 
-    def uid(self, ref: Ref) -> str:
-        return _uid(self._objects.get(ref) or {})
+    def uids(self, ref: Ref) -> tuple[str, ...]:
+        """UIDs of the object and, for a Deployment, of the ReplicaSet that it is rolling out."""
+        obj = self._objects.get(ref)
+        if obj is None:
+            return ()
+        sets = self._replica_sets.get(_uid(obj), {}).values()
+        return tuple(uid for uid in (_uid(obj), newest_replica_set(obj, sets)) if uid)
 
     def see(self, obj: Manifest, now: float, *, gone: bool) -> set[Ref]:
         """Take ``obj`` as it is now, or as it was before it went; the refs on which it bears."""
@@ -53,13 +65,17 @@ class Surroundings:
             if gone:
                 self._memories.pop(uid, None)
             else:
-                self._memories[uid] = remember(self._memories.get(uid), obj, now)
+                self._memories[uid] = remember(self._memories.get(uid), obj, now, self._cluster.now())
             # A pod of a ReplicaSet bears on the Deployment above it.
             above = _owner(self._objects.get(self._refs[owner], {})) if owner in self._refs else ""
             if above in self._refs:
                 bears.add(self._refs[above])
         elif ref.kind == "ReplicaSet":
             _keep(self._replica_sets[owner], uid, obj, gone)
+        if gone or not judge_object(obj).ready:
+            self._ready_since.pop(ref, None)
+        else:
+            self._ready_since.setdefault(ref, now)
         return bears
 
     def of(self, obj: Manifest) -> Related:
@@ -70,7 +86,7 @@ class Surroundings:
         for one in sets:
             pods += self._pods.get(_uid(one), {}).values()
         late = obj.get("kind") == "PersistentVolumeClaim" and self._binds_late(obj)
-        return Related(pods, sets, self._memories, late)
+        return Related(pods, sets, self._memories, late, self.pods_known, self._ready_since.get(ref_of(obj)))
 
     def _binds_late(self, claim: Manifest) -> bool:
         if status(claim).get("phase") == "Bound":

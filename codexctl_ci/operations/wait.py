@@ -15,7 +15,7 @@ from codexctl_ci.operations.watching import Retries, Target, Watches, listed, re
 from codexctl_ci.ports import ClusterApi, Listing
 from codexctl_ci.readiness.budgets import Limits
 from codexctl_ci.readiness.judge import asks_again_at, judge
-from codexctl_ci.readiness.kinds import settled_at_once
+from codexctl_ci.readiness.kinds import built_in, settled_at_once
 from codexctl_ci.readiness.outcome import Snapshot, WaitResult
 from codexctl_ci.readiness.verdict import Verdict, ready
 from codexctl_ci.stack.objects import Ref
@@ -88,18 +88,15 @@ class _Wait:
         self._watched = frozenset(self._refs) - self._verdicts.keys()
 
     def run(self) -> WaitResult:
-        targets = _targets(self._watched)
+        targets = list(dict.fromkeys([*self._around_targets(), *_targets(self._watched)]))
         starts = self._list(targets)
         self._judge(self._watched)
         if self._over():
             return self._result()
         with Watches(self._cluster, self._retries) as watches:
-            secondary = self._around_targets()
-            starts |= self._list(secondary)
-            for target in dict.fromkeys((*secondary, *targets)):
+            for target in targets:
                 if not self._stays_ready(target):
                     watches.follow(target, starts[target])
-            self._judge(self._watched)
             while not self._over():
                 dirty: set[Ref] = set()
                 changes = watches.take(self._patience())
@@ -123,10 +120,11 @@ class _Wait:
         return starts
 
     def _around_targets(self) -> list[Target]:
-        """Pods and ReplicaSets of the namespaces in which a workload is not ready."""
-        slow = [ref for ref in self._watched if ref.kind in WORKLOADS and not self._verdicts[ref].ready]
-        found = {Target("v1", "Pod", ref.namespace) for ref in slow}
-        found |= {Target("apps/v1", "ReplicaSet", ref.namespace) for ref in slow if ref.kind == "Deployment"}
+        """Pods and ReplicaSets of the namespaces with workloads."""
+        workloads = [ref for ref in self._watched if ref.kind in WORKLOADS and built_in(ref.api_version)]
+        self._around.pods_known = bool(workloads)
+        found = {Target("v1", "Pod", ref.namespace) for ref in workloads}
+        found |= {Target("apps/v1", "ReplicaSet", ref.namespace) for ref in workloads if ref.kind == "Deployment"}
         return sorted(found)
 
     def _stays_ready(self, target: Target) -> bool:
@@ -187,7 +185,7 @@ class _Wait:
         bad = [ref for ref, verdict in verdicts.items() if not verdict.ready]
         fatal = [ref for ref in bad if verdicts[ref].fatal]
         shown = fatal or bad
-        failures = diagnose(self._cluster, [(ref, verdicts[ref], self._around.uid(ref)) for ref in shown])
+        failures = diagnose(self._cluster, [(ref, verdicts[ref], self._around.uids(ref)) for ref in shown])
         return WaitResult(verdicts, elapsed, bool(bad) and not fatal, failures)
 
 

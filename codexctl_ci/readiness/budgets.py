@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from codexctl_ci.readiness.fields import items, meta, number, status
+from codexctl_ci.readiness.fields import items, mapping, meta, number, spec, status
 from codexctl_ci.readiness.pods import Fault, Trouble, pull_cannot_work, troubles
 from codexctl_ci.stack.objects import Manifest
 
@@ -19,7 +20,8 @@ class Limits:
     """``restarts`` and ``pulls`` count failures seen; the rest are seconds that a state must last.
 
     A pod that had spent its restarts before we looked gets ``second_chance`` seconds and one more try: what it needs
-    may have come with this very deployment.
+    may have come with this very deployment. A container without a readiness probe counts as ready while it runs, also
+    in the moment before it crashes: it must have run for ``settle`` seconds, after a crash for ``settle_again``.
     """
 
     restarts: int = 3
@@ -27,6 +29,8 @@ class Limits:
     unschedulable: float = 60.0
     config: float = 20.0
     second_chance: float = 60.0
+    settle: float = 2.0
+    settle_again: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,15 @@ class Memory:
     pulling: frozenset[str] = frozenset()
     config_since: Mapping[str, float] = field(default_factory=dict)
     unschedulable_since: float | None = None
+    running: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
-def remember(memory: Memory | None, pod: Manifest, now: float) -> Memory:
-    """The memory after having seen ``pod`` at ``now``. ``memory`` is None at first sight."""
+def remember(memory: Memory | None, pod: Manifest, now: float, wall: datetime | None = None) -> Memory:
+    """The memory after having seen ``pod`` at ``now``. ``memory`` is None at first sight.
+
+    ``wall`` is the cluster's time at ``now``: with it a container counts as running since it says so, else since it
+    was first seen running.
+    """
     if memory is None:
         memory = Memory(now)
     found = troubles(pod)
@@ -74,6 +83,44 @@ def remember(memory: Memory | None, pod: Manifest, now: float) -> Memory:
         pulling=pulling,
         config_since=config,
         unschedulable_since=since if waiting else None,
+        running=_running(memory, pod, now, wall),
+    )
+
+
+def _running(memory: Memory, pod: Manifest, now: float, wall: datetime | None) -> dict[str, tuple[int, float]]:
+    found = {}
+    for state in items(status(pod).get("containerStatuses")):
+        started = mapping(mapping(state.get("state")).get("running")).get("startedAt")
+        if "running" not in mapping(state.get("state")):
+            continue
+        name, restarts = str(state.get("name")), number(state, "restartCount")
+        known = memory.running.get(name)
+        since = known[1] if known and known[0] == restarts else now - _age(started, wall)
+        found[name] = (restarts, since)
+    return found
+
+
+def _age(started: object, wall: datetime | None) -> float:
+    if wall is None or not isinstance(started, str):
+        return 0.0
+    try:
+        age = (wall - datetime.fromisoformat(started)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+    # Both times come in whole seconds.
+    return max(0.0, age - 1.0)
+
+
+def settled_at(memory: Memory, pod: Manifest, limits: Limits) -> float:
+    """When all containers without a readiness probe will have run for long enough; in the past where they have."""
+    probed = {str(each.get("name")) for each in items(spec(pod).get("containers")) if each.get("readinessProbe")}
+    return max(
+        (
+            since + (limits.settle_again if restarts else limits.settle)
+            for name, (restarts, since) in memory.running.items()
+            if name not in probed
+        ),
+        default=memory.first_seen - 1.0,
     )
 
 

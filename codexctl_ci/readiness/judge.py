@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codexctl_ci.readiness.budgets import Limits, Memory, spent, uid_of, wakes_at
-from codexctl_ci.readiness.fields import meta
+from codexctl_ci.readiness.budgets import Limits, Memory, settled_at, spent, uid_of, wakes_at
+from codexctl_ci.readiness.fields import meta, number, status
 from codexctl_ci.readiness.kinds import judge_object
 from codexctl_ci.readiness.pods import Trouble, pods_of, troubles, unready_container
-from codexctl_ci.readiness.verdict import State, Verdict
+from codexctl_ci.readiness.verdict import State, Verdict, progressing
 from codexctl_ci.stack.objects import Manifest, ref_of
 
+_WITH_READY_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"})
 _WITH_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"})
 
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """What surrounds an object: pods and ReplicaSets of its namespace, memories of pods by UID."""
+    """What surrounds an object: pods and ReplicaSets of its namespace, memories of pods by UID.
+
+    ``pods_known``: pods are watched, so that their absence says something. ``ready_since`` is when the object's own
+    status last became ready, None where it isn't.
+    """
 
     pods: Sequence[Manifest] = ()
     replica_sets: Sequence[Manifest] = ()
     memories: Mapping[str, Memory] = field(default_factory=dict)
     waits_for_consumer: bool = False
+    pods_known: bool = False
+    ready_since: float | None = None
 
 
 def judge(obj: Manifest, related: Related, now: float, limits: Limits | None = None) -> Verdict:
@@ -31,12 +38,15 @@ def judge(obj: Manifest, related: Related, now: float, limits: Limits | None = N
     The object's own status decides whether it is ready; its pods can only end the hope, or explain the delay.
     """
     verdict = judge_object(obj, waits_for_consumer=related.waits_for_consumer)
+    limits = limits or Limits()
+    if verdict.ready and related.pods_known and obj.get("kind") in _WITH_READY_PODS:
+        until = _settles(obj, related, now, limits)
+        return verdict if now >= until else progressing("Settling", "up, but only just")
     if verdict.ready or verdict.state is State.TERMINATING or obj.get("kind") not in _WITH_PODS:
         return verdict
     if verdict.reason == "Observing":
         # Until its controller has seen the change, the pods are those of the old one.
         return verdict
-    limits = limits or Limits()
     pods = sorted(pods_of(obj, related.pods, related.replica_sets), key=_created, reverse=True)
     if not verdict.fatal:
         for pod in pods:
@@ -51,6 +61,24 @@ def judge(obj: Manifest, related: Related, now: float, limits: Limits | None = N
             verdict = replace(verdict, reason=trouble.reason, message=_message(trouble))
         return _explained(verdict, pod, trouble)
     return _pointing(verdict, obj, pods)
+
+
+def _settles(obj: Manifest, related: Related, now: float, limits: Limits) -> float:
+    """When the readiness of ``obj`` will be trusted."""
+    pods = [pod for pod in related.pods if not meta(pod).get("deletionTimestamp")]
+    ready = [pod for pod in pods if judge_object({**pod, "apiVersion": "v1", "kind": "Pod"}).state is State.READY]
+    times = [
+        settled_at(memory, pod, limits) for pod in ready if (memory := related.memories.get(uid_of(pod))) is not None
+    ]
+    if len(ready) < _wanted(obj):
+        # Its pods are seen by another watch: either that one is late, or they are ready no longer.
+        times.append((now if related.ready_since is None else related.ready_since) + limits.settle)
+    return max(times, default=now)
+
+
+def _wanted(obj: Manifest) -> int:
+    now = status(obj)
+    return 1 if obj.get("kind") == "Pod" else number(now, "readyReplicas", number(now, "numberReady"))
 
 
 def _created(pod: Manifest) -> str:
@@ -84,6 +112,9 @@ def _pointing(verdict: Verdict, obj: Manifest, pods: Iterable[Manifest]) -> Verd
 def asks_again_at(obj: Manifest, related: Related, now: float, limits: Limits | None = None) -> float | None:
     """When the verdict on ``obj`` may change although nothing in the cluster does, None for never."""
     limits = limits or Limits()
+    if related.pods_known and judge_object(obj).ready and obj.get("kind") in _WITH_READY_PODS:
+        until = _settles(obj, related, now, limits)
+        return until if until > now else None
     times = [
         at
         for pod in pods_of(obj, related.pods, related.replica_sets)

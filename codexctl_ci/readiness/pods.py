@@ -61,7 +61,7 @@ def pods_of(obj: Manifest, pods: Iterable[Manifest], replica_sets: Iterable[Mani
     if not uid:
         return []
     if kind == "Deployment":
-        newest = _newest(obj, uid, replica_sets)
+        newest = newest_replica_set(obj, replica_sets)
         return [pod for pod in alive if newest and owned_by(pod, newest)]
     own = [pod for pod in alive if owned_by(pod, uid)]
     if kind == "StatefulSet":
@@ -77,8 +77,9 @@ def _label(pod: Manifest, name: str) -> Any:
     return mapping(meta(pod).get("labels")).get(name)
 
 
-def _newest(deployment: Manifest, uid: str, replica_sets: Iterable[Manifest]) -> str:
+def newest_replica_set(deployment: Manifest, replica_sets: Iterable[Manifest]) -> str:
     """UID of the ReplicaSet that the Deployment is rolling out, empty while it isn't there."""
+    uid = str(meta(deployment).get("uid") or "")
     revision = mapping(meta(deployment).get("annotations")).get(_REVISION)
     for found in replica_sets:
         if owned_by(found, uid) and mapping(meta(found).get("annotations")).get(_REVISION) == revision:
@@ -115,7 +116,9 @@ def _of_container(state: Mapping[str, Any]) -> Trouble | None:
     if reason == "CrashLoopBackOff":
         return Trouble(Fault.CRASH, reason, _end_of(state, message), name, restarts)
     if ended and ended.get("exitCode") != 0:
-        return Trouble(Fault.CRASH, str(ended.get("reason") or "Error"), _end_of(state, ""), name, restarts, True)
+        # Between the crash and its back-off; after a restart it is the same loop.
+        why = "CrashLoopBackOff" if restarts else str(ended.get("reason") or "Error")
+        return Trouble(Fault.CRASH, why, _end_of(state, ""), name, restarts, True)
     return None
 
 

@@ -19,6 +19,7 @@ from tests.support.memory_cluster import MemoryCluster
 
 SOON = timedelta(seconds=20)
 QUICK = Retries(2, timedelta(milliseconds=1))
+BRIEF = Limits(settle=0.05)
 API = Ref("apps/v1", "Deployment", "api", "ns")
 REVISION = {"deployment.kubernetes.io/revision": "1"}
 
@@ -81,15 +82,52 @@ def while_waiting(cluster: MemoryCluster, then: Callable[[], object], **options:
 
     actor = threading.Thread(target=act)
     actor.start()
-    result = wait_until_ready(cluster, [API], timeout=options.pop("timeout", SOON), retries=QUICK, **options)
+    options = {"timeout": SOON, "retries": QUICK, "limits": BRIEF, **options}
+    result = wait_until_ready(cluster, [API], **options)
     actor.join()
     return result
 
 
-def test_what_is_ready_already_costs_one_list_and_no_watch() -> None:
-    cluster = MemoryCluster(deployment(ready=True))
-    assert wait_until_ready(cluster, [API], timeout=SOON).ready
-    assert cluster.calls == [("list", "Deployment ns metadata.name=api")]
+def running(started: str = "2025-12-31T00:00:00Z", restarts: int = 0) -> Manifest:
+    state = {"name": "app", "restartCount": restarts, "ready": True, "state": {"running": {"startedAt": started}}}
+    found = pod("x") | {"spec": {"containers": [{"name": "app"}]}}
+    ready = [{"type": "Ready", "status": "True"}]
+    return found | {"status": {"phase": "Running", "containerStatuses": [state], "conditions": ready}}
+
+
+def test_what_is_ready_already_costs_no_watch_and_no_time() -> None:
+    cluster = MemoryCluster(deployment(ready=True), replica_set(), running())
+    result = wait_until_ready(cluster, [API], timeout=SOON)
+    assert result.ready and result.elapsed < timedelta(seconds=1)
+    assert sorted(cluster.calls) == [
+        ("list", "Deployment ns metadata.name=api"),
+        ("list", "Pod ns"),
+        ("list", "ReplicaSet ns"),
+    ]
+
+
+@pytest.mark.parametrize("restarts", [0, 2])
+def test_container_that_has_just_started_is_not_trusted_yet(restarts: int) -> None:
+    just_now = running("2026-01-01T00:00:00Z", restarts)
+    cluster = MemoryCluster(deployment(ready=True), replica_set(), just_now)
+    seen: list[Snapshot] = []
+
+    def crash() -> None:
+        cluster.put(pod("CrashLoopBackOff", restarts + 3))
+        cluster.put(deployment())
+
+    limits = Limits(settle=20 if restarts == 0 else 0.01, settle_again=20)
+    result = while_waiting(cluster, crash, limits=limits, on_progress=seen.append)
+    assert seen[0].verdicts[API].reason == "Settling"
+    assert result.failures[0].verdict.reason == "CrashLoopBackOff"
+
+
+def test_container_with_a_probe_is_trusted_at_once() -> None:
+    probed = running("2026-01-01T00:00:00Z") | {"spec": {"containers": [{"name": "app", "readinessProbe": {}}]}}
+    probed["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": 80}}
+    cluster = MemoryCluster(deployment(ready=True), replica_set(), probed)
+    result = wait_until_ready(cluster, [API], timeout=SOON, limits=Limits(settle=15))
+    assert result.ready and result.elapsed < timedelta(seconds=1)
 
 
 def test_kinds_that_are_settled_at_once_cost_nothing() -> None:
@@ -167,7 +205,7 @@ def test_faults_beyond_the_retries_are_raised() -> None:
         wait_until_ready(cluster, [API], timeout=SOON, retries=QUICK)
     cluster.faults[("list", "Deployment")] = [ApiError("list", status=503) for _ in range(2)]
     cluster.put(deployment(ready=True))
-    assert wait_until_ready(cluster, [API], timeout=SOON, retries=QUICK).ready
+    assert wait_until_ready(cluster, [API], timeout=SOON, retries=QUICK, limits=BRIEF).ready
 
 
 def test_refused_watch_is_raised_at_once() -> None:
@@ -182,8 +220,9 @@ def test_each_change_is_told_once() -> None:
     cluster = MemoryCluster(deployment())
     seen: list[Snapshot] = []
     while_waiting(cluster, lambda: cluster.put(deployment(ready=True)), on_progress=seen.append)
-    told = [snapshot.verdicts[API].state.value for snapshot in seen]
-    assert told == ["progressing", "ready"] and seen[-1].changed == (API,) and seen[-1].ready == 1
+    told = [str(snapshot.verdicts[API]) for snapshot in seen]
+    assert told[-1] == "ready" and len(set(told)) == len(told)
+    assert seen[-1].changed == (API,) and seen[-1].ready == 1
 
 
 def claim(phase: str, storage_class: str | None) -> Manifest:

@@ -121,7 +121,7 @@ FATAL: list[tuple[str, list[tuple[float, Manifest]], str]] = [
         [(0, pod(running())), (1, pod(crashed(0))), (2, pod(crashed(1))), (20, pod(crashed(2))), (50, pod(crashed(3)))],
         "CrashLoopBackOff",
     ),
-    ("crash seen before its back-off", [(0, pod(running())), (50, pod(ended(1, 3)))], "Error"),
+    ("crash seen before its back-off", [(0, pod(running())), (50, pod(ended(1, 3)))], "CrashLoopBackOff"),
     (
         "crash loop of an init container",
         [(0, pod(init=[crashed(0)])), (9, pod(init=[crashed(2)])), (50, pod(init=[crashed(3)]))],
