@@ -1,0 +1,103 @@
+"""The workspace volume from a command's settings: where sources lie, and the pod through which we see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from codexctl_ci import process
+from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.errors import ConfigError
+from codexctl_ci.operations.slot_store import SlotStore
+from codexctl_ci.operations.sync_sources import Synced, sync_sources
+from codexctl_ci.ports import ClusterApi
+from codexctl_ci.slots.records import SlotRecord, SourceTree
+from codexctl_ci.stack.project import Project
+from codexctl_ci.workspace.checkout import Checkout
+from codexctl_ci.workspace.ignoring import ignored
+from codexctl_ci.workspace.manifest import tree_id
+from codexctl_ci.workspace.slot_tree import VolumeSlotTree
+from codexctl_ci.workspace.sync_pod import sync_pod
+from codexctl_ci.workspace.volume import VolumeTree
+
+_TREE_OF = {"ai-repair": "ai-staging"}
+
+Recorder = Callable[[Callable[[SourceTree], SourceTree]], None]
+
+
+def folder_of(inv: Invocation, env: str, slot: int) -> PurePosixPath:
+    """The environment's folder, relative to the volume's root. Raises ConfigError for one outside of it."""
+    mount = PurePosixPath(inv.settings[o.WORKSPACE_MOUNT].as_posix())
+    base = PurePosixPath(inv.settings[o.CODE_ROOT_BASE] or mount / "codex" / "envs")
+    if not base.is_relative_to(mount) or ".." in base.parts:
+        raise ConfigError(
+            f"{base} does not lie below the workspace's mount {mount}",
+            where=inv.settings.source(o.CODE_ROOT_BASE),
+            hint="set CODEXCTL_CODE_ROOT_BASE below CODEXCTL_WORKSPACE_MOUNT",
+        )
+    return base.relative_to(mount) / (str(slot) if slot else _TREE_OF.get(env, env))
+
+
+def claim_of(inv: Invocation, project: Project) -> str:
+    """The name of the workspace's volume claim."""
+    return inv.settings[o.WORKSPACE_PVC] or f"{project.name}-workspace"
+
+
+def sync(
+    inv: Invocation,
+    project: Project,
+    cluster: ClusterApi,
+    *,
+    record: SlotRecord | None = None,
+    change: Recorder | None = None,
+) -> Synced:
+    """The checkout that --source names into the environment's tree. ``record`` and ``change``: the slot's, if any."""
+    root = Path(project.context.project_root)
+    source = Path(inv.settings[o.SOURCE]) if inv.settings[o.SOURCE] else root
+    checkout = Checkout(source, process.run, inv.environ, instructions=root)
+    image = inv.settings[o.SYNC_IMAGE]
+    slot = project.slot if record is not None and not record.keeps_namespace else 0
+    with sync_pod(cluster, project.namespace, claim_of(inv, project), image) as pod:
+        volume = VolumeTree(pod, folder_of(inv, project.env, slot))
+        tree = record.tree if record is not None else volume.note()
+        done = sync_sources(
+            checkout,
+            volume,
+            tree,
+            change or _noting(volume),
+            tree_id,
+            lambda paths: ignored(paths, volume.rules(), process.run, inv.environ),
+            discard_changes=inv.settings[o.DISCARD_CHANGES],
+        )
+        if change is not None:
+            # Staging's own deploys look beside the tree, not into a slot's record.
+            volume.put_note(SourceTree(done.commit, tree_id(checkout.manifest), touched=True))
+        return done
+
+
+def _noting(volume: VolumeTree) -> Recorder:
+    return lambda alter: volume.put_note(alter(volume.note()))
+
+
+@contextmanager
+def open_slot_tree(
+    inv: Invocation, project: Project, cluster: ClusterApi, store: SlotStore, record: SlotRecord
+) -> Iterator[VolumeSlotTree]:
+    """The slot's sources for publishing, for the body of a ``with``."""
+    epoch = record.epoch
+
+    def change(alter: Callable[[SourceTree], SourceTree]) -> None:
+        store.update(record.slot, lambda known: replace(known, tree=alter(known.tree)), epoch=epoch)
+
+    slot = 0 if record.keeps_namespace else record.slot
+    with sync_pod(cluster, record.namespace, claim_of(inv, project), inv.settings[o.SYNC_IMAGE]) as pod:
+        volume = VolumeTree(pod, folder_of(inv, record.env, slot))
+        yield VolumeSlotTree(
+            volume,
+            record.tree,
+            lambda paths, of: ignored(paths, of.rules(), process.run, inv.environ),
+            change,
+        )

@@ -1,0 +1,132 @@
+"""The checkout into the workspace volume: only what differs, and never over work that nobody has published."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from codexctl_ci.errors import CodexctlError
+from codexctl_ci.slots.records import SourceTree
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 20
+
+E = TypeVar("E")
+"""A file as it is measured; two are the same where they are equal."""
+
+
+class SourceSide(Protocol[E]):
+    """The checkout on the runner."""
+
+    @property
+    def manifest(self) -> Mapping[str, E]:
+        """Every file of the checkout."""
+
+    def commit(self) -> str:
+        """The commit that is checked out."""
+
+    def archive(self, paths: Sequence[str]) -> Iterable[bytes]:
+        """The files at ``paths`` and the repository that goes with them, as a tar stream."""
+
+    def ignore_rules(self) -> Mapping[str, bytes]:
+        """The checkout's ignore rules."""
+
+
+class TargetSide(Protocol[E]):
+    """The tree in the volume."""
+
+    def measure(self) -> Mapping[str, E] | None:
+        """What is there; None where no tree is."""
+
+    def known(self) -> Mapping[str, E]:
+        """How we left it."""
+
+    def remember(self, manifest: Mapping[str, E]) -> None:
+        """Record how it is now."""
+
+    def put_rules(self, rules: Mapping[str, bytes]) -> None:
+        """Keep the ignore rules with it."""
+
+    def write(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
+        """Remove files and unpack others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync did. ``commit`` is what the tree holds now; ``moved`` is False where it held it already."""
+
+    commit: str
+    written: int
+    removed: int
+    moved: bool
+
+
+class DirtyTree(CodexctlError):
+    """The tree holds work that is published nowhere."""
+
+
+def sync_sources(
+    source: SourceSide[E],
+    target: TargetSide[E],
+    tree: SourceTree,
+    record: Callable[[Callable[[SourceTree], SourceTree]], None],
+    name_of: Callable[[Mapping[str, E]], str],
+    ignored: Callable[[tuple[str, ...]], frozenset[str]],
+    *,
+    discard_changes: bool = False,
+) -> Synced:
+    """Bring ``target`` to what ``source`` holds. Safe to repeat after a death at any point.
+
+    ``tree`` is what the slot's record says, ``record`` changes that, ``name_of`` names a tree's content. Raises
+    DirtyTree where an agent's unpublished work is in the way, unless ``discard_changes``.
+    """
+    wanted, commit = source.manifest, source.commit()
+    present = target.measure()
+    now: Mapping[str, E] = present or {}
+    if tree.touched and tree.synced and not discard_changes:
+        _require_clean(now, target.known(), tree, name_of, ignored)
+    goal = name_of(wanted)
+    written = [path for path, entry in sorted(wanted.items()) if now.get(path) != entry]
+    removed = sorted(path for path in now if path not in wanted)
+    if not written and not removed and tree.base == commit and tree.synced == goal and present is not None:
+        log.info("sources: %d files at %s, nothing to copy", len(wanted), commit[:12])
+        return Synced(commit, 0, 0, False)
+    # While this stands in the record what is in the tree is ours, complete or not.
+    record(lambda known: replace(known, synced="", published=""))
+    target.write(source.archive(written), removed)
+    target.remember(wanted)
+    target.put_rules(source.ignore_rules())
+    record(lambda known: SourceTree(base=commit, synced=goal))
+    log.info("sources: %s, %d files copied, %d removed", commit[:12], len(written), len(removed))
+    return Synced(commit, len(written), len(removed), True)
+
+
+def _require_clean(
+    now: Mapping[str, E],
+    known: Mapping[str, E],
+    tree: SourceTree,
+    name_of: Callable[[Mapping[str, E]], str],
+    ignored: Callable[[tuple[str, ...]], frozenset[str]],
+) -> None:
+    if name_of(now) in (tree.synced, tree.published):
+        return
+    added = tuple(sorted(path for path in now if path not in known))
+    left_out = ignored(added)
+    changed = sorted(path for path in known if path in now and now[path] != known[path])
+    gone = sorted(path for path in known if path not in now)
+    new = [path for path in added if path not in left_out]
+    if not (new or changed or gone):
+        return
+    marks = [
+        *(f"  new      {p}" for p in new),
+        *(f"  changed  {p}" for p in changed),
+        *(f"  deleted  {p}" for p in gone),
+    ]
+    shown = "\n".join(marks[:_SHOWN]) + (f"\n  … and {len(marks) - _SHOWN} more" if len(marks) > _SHOWN else "")
+    raise DirtyTree(
+        f"the sources in the slot hold work that is published nowhere:\n{shown}",
+        hint="publish it first (pr publish, pr review-apply), or give it up with --discard-changes",
+    )

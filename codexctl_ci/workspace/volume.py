@@ -1,0 +1,225 @@
+"""Sources in a workspace volume, through a pod of ours: measured, written, read. Fixed scripts, paths as data.
+
+Layout below the volume's root, for an environment's folder: ``src`` is the tree that the agent's pod mounts, ``state``
+holds what we know about it and is mounted nowhere else.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from codexctl_ci.errors import BlockedByGuardrail, CodexctlError
+from codexctl_ci.ports import TreeFile
+from codexctl_ci.slots.records import SourceTree
+from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, from_text, is_source, to_text
+from codexctl_ci.workspace.sync_pod import MOUNT, SyncPod
+
+MIB = 1024 * 1024
+_LONGEST_LISTING = 256 * MIB
+
+# Our own files and git's are left out; a name with a newline would fit no line of the answer, so it is told apart.
+_MEASURE = r"""
+cd "$1/src" 2>/dev/null || { echo absent; exit 0; }
+echo tree
+nl='
+'
+skip='-path ./.git -o -path ./.codexctl -o -path ./.codexctl-ci'
+find . \( $skip \) -prune -o -name "*$nl*" -print | head -n 1 | grep -q . && { echo newline; exit 0; }
+find . \( $skip \) -prune -o -type f -print0 | xargs -0 -r sha256sum | sed 's/^/f /'
+find . \( $skip \) -prune -o -type f -perm -100 -print | sed 's/^/x /'
+find . \( $skip \) -prune -o -type l -print | while IFS= read -r link; do
+  printf 'l %s %s\n' "$(readlink -n "$link" | sha256sum | cut -c1-64)" "$link"
+done
+find . \( $skip \) -prune -o ! -type f ! -type l ! -type d -print | sed 's/^/o /'
+"""
+_REMOVE = r"""
+mkdir -p "$1/src" "$1/state" && cd "$1/src" || exit 1
+tr '\n' '\0' | xargs -0 -r rm -rf --
+rm -rf .git
+"""
+_UNPACK = r"""
+cd "$1/src" || exit 1
+tar -x -f - || exit 1
+chmod 0777 . && find . -path ./.git -prune -o -type d -empty -print0 | xargs -0 -r rmdir -p 2>/dev/null || true
+"""
+_PUT_STATE = 'mkdir -p "$1/state" && cat > "$1/state/$2.new" && mv "$1/state/$2.new" "$1/state/$2"'
+_GET_STATE = 'cat "$1/state/$2" 2>/dev/null || true'
+_PACK = r"""
+cd "$1/src" || exit 1
+cat > /tmp/codexctl-list && tar -c -f - -T /tmp/codexctl-list
+"""
+
+
+@dataclass(frozen=True)
+class VolumeTree:
+    """The tree of one environment in the volume that ``pod`` has mounted. ``folder`` is relative to its root."""
+
+    pod: SyncPod
+    folder: PurePosixPath
+
+    @property
+    def _place(self) -> str:
+        return f"{MOUNT}/{self.folder}"
+
+    def measure(self) -> dict[str, Entry] | None:
+        """What is in the tree; None where there is no tree yet.
+
+        Raises BlockedByGuardrail for names and kinds of files that no repository holds.
+        """
+        lines = self.pod.run(_MEASURE, self._place).decode("utf-8", "surrogateescape").split("\n")
+        if lines[0] != "tree":
+            return None
+        return _read_listing(lines[1:], str(self.pod))
+
+    def known(self) -> dict[str, Entry]:
+        """The tree as we wrote or published it last; empty where we never did."""
+        data = self.pod.run(_GET_STATE, self._place, "manifest")
+        if not data:
+            return {}
+        try:
+            return from_text(gzip.decompress(data))
+        except (ValueError, OSError):
+            raise CodexctlError(
+                "what is known about the sources cannot be read",
+                obj=f"{self.folder}/state/manifest in the workspace of {self.pod.namespace}",
+                hint="--discard-changes starts anew from the checkout",
+            ) from None
+
+    def remember(self, manifest: Manifest) -> None:
+        """Record how the tree is, beside it."""
+        data = gzip.compress(to_text(manifest), mtime=0)
+        self.pod.run(_PUT_STATE, self._place, "manifest", stdin=(data,))
+
+    def note(self) -> SourceTree:
+        """What stands beside the tree of an environment that has no slot's record. Its tree may always have been
+        touched: a repair's agent works in staging's."""
+        data = self.pod.run(_GET_STATE, self._place, "tree")
+        if not data:
+            return SourceTree()
+        known = json.loads(data)
+        return SourceTree(known["base"], known["synced"], known["published"], touched=True)
+
+    def put_note(self, tree: SourceTree) -> None:
+        """Write it."""
+        data = json.dumps({"base": tree.base, "synced": tree.synced, "published": tree.published})
+        self.pod.run(_PUT_STATE, self._place, "tree", stdin=(data.encode(),))
+
+    def put_rules(self, rules: Mapping[str, bytes]) -> None:
+        """Keep the base's .gitignore files beside the tree."""
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            for path, content in sorted(rules.items()):
+                info = tarfile.TarInfo(path)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        self.pod.run(_PUT_STATE, self._place, "rules", stdin=(stream.getvalue(),))
+
+    def rules(self) -> dict[str, bytes]:
+        """The base's .gitignore files."""
+        data = self.pod.run(_GET_STATE, self._place, "rules")
+        if not data:
+            return {}
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            found = {}
+            for info in archive:
+                content = archive.extractfile(info)
+                if content is not None:
+                    found[info.name] = content.read()
+            return found
+
+    def write(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
+        """Remove files and the old ``.git``, then unpack a tar stream over the tree."""
+        listed = b"".join(b"./" + _name(path) + b"\n" for path in removals)
+        self.pod.run(_REMOVE, self._place, stdin=(listed,))
+        self.pod.run(_UNPACK, self._place, stdin=archive)
+
+    def read(self, paths: Sequence[str], *, max_bytes: int) -> tuple[TreeFile, ...]:
+        """The files at ``paths``, links as links. Raises BlockedByGuardrail where they are larger than allowed."""
+        if not paths:
+            return ()
+        listed = b"".join(b"./" + _name(path) + b"\n" for path in paths)
+        sink = _Bounded(max_bytes + MIB + 4096 * len(paths))
+        argv = ["sh", "-c", _PACK, "codexctl", self._place]
+        done = self.pod.cluster.execute(self.pod.namespace, self.pod.name, argv, stdin=(listed,), on_stdout=sink.take)
+        if sink.full:
+            raise BlockedByGuardrail(
+                f"the changed files are larger than {max_bytes} bytes",
+                hint="larger changes need codex.publish.maxTotalSize",
+            )
+        if done.code != 0:
+            reason = done.stderr.decode("utf-8", "replace").strip()[-300:]
+            raise CodexctlError("the changed files cannot be read", obj=str(self.pod), reason=reason)
+        return tuple(_files_of(bytes(sink.data), frozenset(paths)))
+
+
+class _Bounded:
+    """Takes pieces up to a limit and forgets the rest."""
+
+    def __init__(self, limit: int) -> None:
+        self.data = bytearray()
+        self.full = False
+        self._limit = limit
+
+    def take(self, piece: bytes) -> None:
+        if len(self.data) + len(piece) > self._limit:
+            self.full = True
+            self.data.clear()
+        elif not self.full:
+            self.data += piece
+
+
+def _name(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _read_listing(lines: Iterable[str], where: str) -> dict[str, Entry]:
+    digests: dict[str, tuple[str, str]] = {}
+    executable: set[str] = set()
+    for line in lines:
+        mark, _, rest = line.partition(" ")
+        if mark == "newline":
+            raise BlockedByGuardrail("a file's name holds a newline", obj=where, hint="rename it in the slot")
+        if mark == "f":
+            digest, _, path = rest.partition("  ")
+            digests[path.removeprefix("./")] = ("file", digest)
+        elif mark == "l":
+            digest, _, path = rest.partition(" ")
+            digests[path.removeprefix("./")] = ("symlink", digest)
+        elif mark == "x":
+            executable.add(rest.removeprefix("./"))
+        elif mark == "o":
+            raise BlockedByGuardrail(
+                f"{rest.removeprefix('./')} is neither a file nor a link", obj=where, hint="remove it in the slot"
+            )
+    return {
+        path: Entry(kind, path in executable and kind == "file", digest)
+        for path, (kind, digest) in digests.items()
+        if is_source(path)
+    }
+
+
+def _files_of(data: bytes, wanted: frozenset[str]) -> Iterator[TreeFile]:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r|") as archive:
+        for info in archive:
+            path = info.name.removeprefix("./")
+            if path not in wanted:
+                continue
+            if info.issym():
+                yield TreeFile(path, "symlink", False, info.linkname.encode("utf-8", "surrogateescape"))
+            elif info.isreg():
+                content = archive.extractfile(info)
+                assert content is not None
+                yield TreeFile(path, "file", bool(info.mode & 0o100), content.read())
+            elif info.islnk():
+                raise BlockedByGuardrail(f"{path} is a hard link", hint="make it a file of its own in the slot")
+
+
+def same(file: TreeFile, entry: Entry) -> bool:
+    """Whether the file read is the one that was measured."""
+    return (file.kind, file.executable, digest_of(file.content)) == (entry.kind, entry.executable, entry.digest)
