@@ -15,14 +15,15 @@ log = logging.getLogger(__name__)
 _SHOWN = 20
 
 E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 """A file as it is measured; two are the same where they are equal."""
 
 
-class SourceSide(Protocol[E]):
+class SourceSide(Protocol[E_co]):
     """The checkout on the runner."""
 
     @property
-    def manifest(self) -> Mapping[str, E]:
+    def manifest(self) -> Mapping[str, E_co]:
         """Every file of the checkout."""
 
     def commit(self) -> str:

@@ -50,9 +50,9 @@ chmod 0777 . && find . -path ./.git -prune -o -type d -empty -print0 | xargs -0 
 """
 _PUT_STATE = 'mkdir -p "$1/state" && cat > "$1/state/$2.new" && mv "$1/state/$2.new" "$1/state/$2"'
 _GET_STATE = 'cat "$1/state/$2" 2>/dev/null || true'
+# More names than fit one command line become several archives, one behind the other.
 _PACK = r"""
-cd "$1/src" || exit 1
-cat > /tmp/codexctl-list && tar -c -f - -T /tmp/codexctl-list
+cd "$1/src" && tr '\n' '\0' | xargs -0 -r tar -c -f -
 """
 
 
@@ -205,7 +205,7 @@ def _read_listing(lines: Iterable[str], where: str) -> dict[str, Entry]:
 
 
 def _files_of(data: bytes, wanted: frozenset[str]) -> Iterator[TreeFile]:
-    with tarfile.open(fileobj=io.BytesIO(data), mode="r|") as archive:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r", ignore_zeros=True) as archive:
         for info in archive:
             path = info.name.removeprefix("./")
             if path not in wanted:
