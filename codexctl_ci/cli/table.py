@@ -102,7 +102,7 @@ _PUBLISH = (
     o.GH_USERNAME,
     o.GH_EMAIL,
 )
-_CLEAN = (*_SLOTS, *o.TO_GITHUB, o.WITH_CONFIGMAP, o.FORCE, o.DRY_RUN, o.DELETE_BRANCH, o.CLOSE_ISSUE)
+_CLEAN = (*_SLOTS, *_VOLUME, *o.TO_GITHUB, o.WITH_CONFIGMAP, o.FORCE, o.DRY_RUN, o.DELETE_BRANCH, o.CLOSE_ISSUE)
 
 COMMANDS: tuple[Command, ...] = (
     Command("render", "Print the stack's manifests.", f"{_HERE}.stack:render", (*_STACK, o.OUTPUT_DIR)),
@@ -173,7 +173,7 @@ COMMANDS: tuple[Command, ...] = (
         "manage-env gc",
         "Take back slots that nobody needs any more.",
         f"{_HERE}.cleanup:gc",
-        (*_SLOTS, *o.TO_GITHUB, o.DRY_RUN, o.OUTPUT),
+        (*_SLOTS, *_VOLUME, *o.TO_GITHUB, o.DRY_RUN, o.OUTPUT),
     ),
     Command(
         "manage-env comment",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from codexctl_ci.cli import options as o
 from codexctl_ci.cli.wiring.slots import Slots
+from codexctl_ci.errors import CodexctlError
 from codexctl_ci.slots.records import SlotRecord
 
 
@@ -23,9 +25,39 @@ def remove_rendered(slots: Slots) -> Callable[[SlotRecord], None]:
 
 
 def unsaved_work(slots: Slots) -> Callable[[SlotRecord], str]:
-    """Tells what unpublished work is in a slot's tree, empty where there is none."""
+    """Tells what unpublished work is in a slot's tree, empty where there is none. Only trees that an agent worked in
+    are looked at; one that can't be looked at is kept."""
 
     def look(record: SlotRecord) -> str:
-        return ""
+        if not record.tree.touched or not record.namespace_uid:
+            return ""
+        try:
+            return _difference(slots, record)
+        except CodexctlError as error:
+            return f"its sources cannot be looked at: {error.what}"
 
     return look
+
+
+def _difference(slots: Slots, record: SlotRecord) -> str:
+    from codexctl_ci import process
+    from codexctl_ci.cli.wiring.workspace import claim_of, folder_of
+    from codexctl_ci.operations.slot_access import deployer
+    from codexctl_ci.operations.slot_namespace import namespace_ref
+    from codexctl_ci.workspace.ignoring import ignored
+    from codexctl_ci.workspace.manifest import difference, without
+    from codexctl_ci.workspace.sync_pod import sync_pod
+    from codexctl_ci.workspace.volume import VolumeTree
+
+    inv = slots.inv
+    if slots.cluster.get(namespace_ref(record.namespace)) is None:
+        return ""
+    cluster = deployer(slots.cluster, record)
+    slot = 0 if record.keeps_namespace else record.slot
+    with sync_pod(cluster, record.namespace, claim_of(inv, slots.project), inv.settings[o.SYNC_IMAGE]) as pod:
+        volume = VolumeTree(pod, folder_of(inv, record.env, slot))
+        known = volume.known()
+        now = volume.measure() or {}
+        left_out = ignored(difference(known, now).added, volume.rules(), process.run, inv.environ)
+        found = difference(known, without(now, left_out))
+    return f"its sources hold work that is published nowhere: {found}" if found.paths else ""
