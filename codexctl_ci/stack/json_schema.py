@@ -59,22 +59,34 @@ def _field_docs(model: type[Section]) -> dict[str, str]:
     return found
 
 
+_SCALAR = ["string", "number", "boolean"]
+_TEMPLATE = {"type": "string", "pattern": r"\{[{%]"}
+_DURATION = {"type": "string", "pattern": r"^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$|\{[{%]", "examples": ["90s", "1h30m"]}
+
+
 def _tidy(part: Any) -> None:
-    """Take out what only says how Python spells things."""
-    if isinstance(part, dict):
-        if part.get("format") == "duration":
-            part.pop("format")
-        part.pop("default", None)
-        if "enum" in part and part.pop("type", "") == "string":
-            # A template may stand for any of them.
-            part["anyOf"] = [{"enum": part.pop("enum")}, {"type": "string", "pattern": r"\{[{%]"}]
-        if "title" in part and isinstance(part["title"], str):
-            part.pop("title")
-        for value in part.values():
-            _tidy(value)
-    elif isinstance(part, list):
+    """Say what may stand in the file: any scalar for a text, which keeps its source, a template for anything else."""
+    if isinstance(part, list):
         for value in part:
             _tidy(value)
+    if not isinstance(part, dict):
+        return
+    part.pop("default", None)
+    if isinstance(part.get("title"), str):
+        part.pop("title")
+    kind = part.get("type")
+    if part.pop("format", "") == "duration":
+        part.update(_DURATION)
+    elif "enum" in part or kind in ("integer", "boolean"):
+        keys = [key for key in ("type", "enum", "minimum", "maximum") if key in part]
+        part["anyOf"] = [{key: part.pop(key) for key in keys}, dict(_TEMPLATE)]
+    elif kind == "string" and "pattern" not in part:
+        part["type"] = list(_SCALAR)
+    for key, value in part.items():
+        if key not in ("anyOf", "enum", "examples") or {"type": "null"} in value:
+            _tidy(value)
+    if part.get("type") == "object" and part.get("additionalProperties") == {"type": _SCALAR}:
+        part["additionalProperties"] = {"type": [*_SCALAR, "null"]}
 
 
 def as_text() -> str:

@@ -1,13 +1,11 @@
 """services.yaml as types. Attributes are its keys in snake_case; the JSON Schema has the docstrings."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from codexctl_ci.stack.schema_codex import CodexSpec
-from codexctl_ci.stack.schema_types import Count, Duration, Flag, Section, Text, TextMap
+from codexctl_ci.stack.schema_types import Duration, Section, TextMap, absent
 
 DEPLOY_GROUPS = ("stateful", "migrations", "internal", "edge", "frontend")
 BUILT_IN_HOOKS = (
@@ -30,51 +28,51 @@ class NamespaceSpec(Section):
 class StateSpec(Section):
     """Where slots are recorded."""
 
-    backend: Text = "configmap"
-    configmap_namespace: Text = ""
+    backend: str = "configmap"
+    configmap_namespace: str = ""
     """Namespace of the records; empty: that of ai-staging."""
-    configmap_prefix: Text = "codex-env-"
+    configmap_prefix: str = "codex-env-"
     """Start of the records' names."""
 
 
 class Volume(Section):
     """What a volume claim asks for."""
 
-    size: Text = ""
-    storage_class: Text = ""
-    access_modes: tuple[Text, ...] = ()
+    size: str = ""
+    storage_class: str = ""
+    access_modes: tuple[str, ...] = ()
 
 
 class StorageSpec(Section):
     """The project's volumes."""
 
-    workspace: Volume = Field(default_factory=Volume)
+    workspace: Volume = absent()
     """Sources and the agent's home."""
-    data: Volume = Field(default_factory=Volume)
+    data: Volume = absent()
     """Databases."""
-    registry: Volume = Field(default_factory=Volume)
+    registry: Volume = absent()
     """Images."""
 
 
 class LocalRegistry(Section):
     """A registry beside a local cluster."""
 
-    enabled: Flag = False
-    name: Text = ""
-    port: Count = Field(default=5000, ge=1, le=65535)
+    enabled: bool = False
+    name: str = ""
+    port: int = Field(default=5000, ge=1, le=65535)
 
 
 class EnvironmentSpec(Section):
     """One environment."""
 
-    from_: Text | None = Field(default=None, alias="from")
+    from_: str | None = Field(default=None, alias="from")
     """Another environment whose keys hold where this one has none."""
-    kubeconfig: Text | None = None
-    context: Text | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
     """Context of the kubeconfig."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """For every container of a workload that has none of its own."""
-    slot_bootstrap_infra: tuple[Text, ...] | None = None
+    slot_bootstrap_infra: tuple[str, ...] | None = None
     """Infrastructure groups applied right after a slot is leased."""
     local_registry: LocalRegistry | None = None
 
@@ -84,18 +82,18 @@ class ImageSpec(Section):
 
     type: Literal["external", "build"]
     """Left out, it shows: what comes from elsewhere is external."""
-    from_: Text | None = Field(default=None, alias="from")
+    from_: str | None = Field(default=None, alias="from")
     """external: where it comes from."""
-    local: Text | None = None
+    local: str | None = None
     """external: its name in the project's registry."""
-    repository: Text | None = None
+    repository: str | None = None
     """build: its name without a tag."""
-    tag: Text | None = None
-    tag_template: Text | None = None
+    tag: str | None = None
+    tag_template: str | None = None
     """build: its tag."""
-    dockerfile: Text = "Dockerfile"
+    dockerfile: str = "Dockerfile"
     """build: from the project's root."""
-    context: Text = "."
+    context: str = "."
     """build: from the project's root."""
     build_args: TextMap = Field(default_factory=dict)
     build_contexts: TextMap = Field(default_factory=dict)
@@ -114,20 +112,27 @@ class HookStep(Section):
 
     blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
 
-    name: Text = ""
-    run: Text | None = None
+    name: str = ""
+    run: str | None = None
     """bash"""
-    use: Text | None = Field(default=None, json_schema_extra={"examples": list(BUILT_IN_HOOKS)})
+    use: str | None = Field(default=None, json_schema_extra={"examples": list(BUILT_IN_HOOKS)})
     with_: TextMap = Field(default_factory=dict, alias="with")
-    when: Text | None = None
+    when: str | None = None
     """Empty, false, 0 or no: the step is left out."""
-    continue_on_error: Flag = False
+    continue_on_error: bool = False
     timeout: Duration | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_run_twice(cls, data: Any) -> Any:
+        # Some stacks say "use: run" beside the script.
+        if isinstance(data, dict) and data.get("use") == "run" and data.get("run"):
+            return {key: value for key, value in data.items() if key != "use"}
+        return data
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:
-        # Some stacks say "use: run" beside the script.
-        if bool(self.run) == bool(self.use) and self.use != "run":
+        if bool(self.run) == bool(self.use):
             raise ValueError("a hook has exactly one of run, use")
         return self
 
@@ -151,7 +156,7 @@ class StackHooks(Section):
 class ManifestFile(Section):
     """A file with Kubernetes objects."""
 
-    path: Text
+    path: str
     """From the project's root."""
 
 
@@ -160,19 +165,19 @@ class InfraGroup(Section):
 
     blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
 
-    name: Text
-    when: Text | None = None
+    name: str
+    when: str | None = None
     """Empty, false, 0 or no: the group is left out."""
     manifests: tuple[ManifestFile, ...] = ()
-    hooks: ItemHooks = Field(default_factory=ItemHooks)
-    depends_on: tuple[Text, ...] = ()
+    hooks: ItemHooks = absent()
+    depends_on: tuple[str, ...] = ()
 
 
 class ServiceImage(Section):
     """The image of a service's own workload."""
 
-    repository: Text
-    tag_template: Text | None = None
+    repository: str
+    tag_template: str | None = None
 
     @property
     def reference(self) -> str:
@@ -190,19 +195,19 @@ class Ingress(Section):
 class PvcMount(Section):
     """A volume claim mounted into a service."""
 
-    name: Text
-    claim_name: Text
-    mount_path: Text
-    sub_path: Text | None = None
-    read_only: Flag = False
+    name: str
+    claim_name: str
+    mount_path: str
+    sub_path: str | None = None
+    read_only: bool = False
 
 
 class HostMount(Section):
     """A folder of the node mounted into a service."""
 
-    name: Text
-    host_path: Text
-    mount_path: Text
+    name: str
+    host_path: str
+    mount_path: str
 
 
 class Overlay(Section):
@@ -210,7 +215,7 @@ class Overlay(Section):
 
     pvc_mounts: tuple[PvcMount, ...] = ()
     host_mounts: tuple[HostMount, ...] = ()
-    drop_kinds: tuple[Text, ...] = ()
+    drop_kinds: tuple[str, ...] = ()
     """Kinds that are left out."""
 
 
@@ -219,16 +224,16 @@ class ServiceSpec(Section):
 
     blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
 
-    name: Text
-    when: Text | None = None
+    name: str
+    when: str | None = None
     """Empty, false, 0 or no: the service is left out."""
     manifests: tuple[ManifestFile, ...] = ()
     image: ServiceImage | None = None
-    ingress: Ingress = Field(default_factory=Ingress)
+    ingress: Ingress = absent()
     overlays: dict[str, Overlay] = Field(default_factory=dict)
     """Environment to what differs there."""
-    hooks: ItemHooks = Field(default_factory=ItemHooks)
-    depends_on: tuple[Text, ...] = ()
+    hooks: ItemHooks = absent()
+    depends_on: tuple[str, ...] = ()
     deploy_group: Literal["stateful", "migrations", "internal", "edge", "frontend"] | None = None
 
 
@@ -236,32 +241,32 @@ class TemplatesSpec(Section):
     """How templates are read."""
 
     dialect: Literal["auto", "jinja", "go"] = "auto"
-    partials: tuple[Text, ...] = ()
+    partials: tuple[str, ...] = ()
     """Globs of files whose definitions every template can use."""
 
 
 class StackSpec(Section):
     """A project's stack."""
 
-    project: Text = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    project: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     """Name of the project: namespaces, volumes and labels carry it."""
-    env_files: tuple[Text, ...] = ()
+    env_files: tuple[str, ...] = ()
     """dotenv files with values for templates."""
-    namespace: NamespaceSpec = Field(default_factory=NamespaceSpec)
-    max_slots: Count = Field(default=0, ge=0)
+    namespace: NamespaceSpec = absent()
+    max_slots: int = Field(default=0, ge=0)
     """Most slots at once; 0 is no limit."""
-    registry: Text = ""
+    registry: str = ""
     """Registry of the project's images."""
     base_domain: TextMap = Field(default_factory=dict)
     """Environment to the domain of its site."""
     versions: TextMap = Field(default_factory=dict)
     """Names to versions, for templates."""
-    state: StateSpec = Field(default_factory=StateSpec)
-    storage: StorageSpec = Field(default_factory=StorageSpec)
+    state: StateSpec = absent()
+    storage: StorageSpec = absent()
     environments: dict[str, EnvironmentSpec] = Field(default_factory=dict)
     images: dict[str, ImageSpec] = Field(default_factory=dict)
     infrastructure: tuple[InfraGroup, ...] = ()
     services: tuple[ServiceSpec, ...] = ()
-    hooks: StackHooks = Field(default_factory=StackHooks)
-    templates: TemplatesSpec = Field(default_factory=TemplatesSpec)
-    codex: CodexSpec = Field(default_factory=CodexSpec)
+    hooks: StackHooks = absent()
+    templates: TemplatesSpec = absent()
+    codex: CodexSpec = absent()

@@ -1,21 +1,19 @@
 """The ``codex`` section of services.yaml: the agent, its prompt and its tools."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from codexctl_ci.stack.schema_types import Count, Duration, Flag, Section, Text
+from codexctl_ci.stack.schema_types import Duration, Section, absent
 
 
 class Link(Section):
     """A page of the environment that the agent and people may open."""
 
-    title: Text
+    title: str
     """What it is."""
-    path: Text = "/"
+    path: str = "/"
     """Path below the environment's site, or a whole address."""
 
 
@@ -33,10 +31,10 @@ class Timeouts(Section):
 class ConfigBlock(Section):
     """More text for the agent's config.toml."""
 
-    name: Text
-    toml: Text | None = None
+    name: str
+    toml: str | None = None
     """The text itself, a template."""
-    file: Text | None = None
+    file: str | None = None
     """A file that holds it, from the project's root."""
 
     @model_validator(mode="after")
@@ -51,13 +49,13 @@ class ValueRef(Section):
 
     blank_counts: ClassVar[frozenset[str]] = frozenset({"value"})
 
-    value: Text | None = None
+    value: str | None = None
     """The value itself."""
-    env_ref: Text | None = None
+    env_ref: str | None = None
     """A variable of the agent's environment."""
-    var_ref: Text | None = None
+    var_ref: str | None = None
     """A template variable (--vars, --var-file)."""
-    optional: Flag = False
+    optional: bool = False
     """Left out where there is no value."""
 
     @model_validator(mode="after")
@@ -70,42 +68,42 @@ class ValueRef(Section):
 class ClusterService(Section):
     """A Service of the cluster that speaks MCP."""
 
-    name: Text
-    namespace: Text = ""
+    name: str
+    namespace: str = ""
     """Empty: the environment's own."""
-    port: Count = Field(default=80, ge=1, le=65535)
-    path: Text = "/mcp"
+    port: int = Field(default=80, ge=1, le=65535)
+    path: str = "/mcp"
     scheme: Literal["http", "https"] = "http"
 
 
 class McpTool(Section):
     """A tool worth telling the agent about."""
 
-    name: Text
-    description: Text = ""
+    name: str
+    description: str = ""
 
 
 class McpServer(Section):
     """An MCP server for the agent."""
 
-    name: Text
+    name: str
     type: Literal["stdio", "http", "https", "cluster"]
-    description: Text = ""
-    startup_timeout_sec: Count | None = Field(default=None, ge=0, alias="startup_timeout_sec")
+    description: str = ""
+    startup_timeout_sec: int | None = Field(default=None, ge=0, alias="startup_timeout_sec")
     """Seconds until it must be up."""
-    tool_timeout_sec: Count | None = Field(default=None, ge=0, alias="tool_timeout_sec")
+    tool_timeout_sec: int | None = Field(default=None, ge=0, alias="tool_timeout_sec")
     """Seconds for one call of a tool."""
-    command: Text | None = None
+    command: str | None = None
     """stdio: the program."""
-    args: tuple[Text, ...] = ()
+    args: tuple[str, ...] = ()
     """stdio: its arguments."""
     env: dict[str, ValueRef] = Field(default_factory=dict)
     """stdio: its variables."""
-    endpoint: Text | None = None
+    endpoint: str | None = None
     """http, https: the address."""
     headers: dict[str, ValueRef] = Field(default_factory=dict)
     """http, https, cluster: headers of each request."""
-    bearer_token_env_var: Text | None = Field(default=None, alias="bearer_token_env_var")
+    bearer_token_env_var: str | None = Field(default=None, alias="bearer_token_env_var")
     """Variable that holds the bearer token."""
     service: ClusterService | None = None
     """cluster: where it listens."""
@@ -128,24 +126,24 @@ class Mcp(Section):
 class CodexSpec(Section):
     """The agent of this project."""
 
-    config_template: Text | None = None
+    config_template: str | None = None
     """Template of the whole config.toml in place of the built-in one."""
-    prompt_lang: Text | None = None
+    prompt_lang: str | None = None
     """Language of the prompt: en or ru."""
-    model: Text | None = None
-    model_reasoning_effort: Text | None = None
+    model: str | None = None
+    model_reasoning_effort: str | None = None
     """low, medium, high or xhigh."""
     executor: Literal["auto", "pod", "runner"] = "auto"
     """Where the agent runs."""
     links: tuple[Link, ...] = ()
-    extra_tools: tuple[Text, ...] = ()
+    extra_tools: tuple[str, ...] = ()
     """Programs in the agent's image worth telling it about."""
-    project_context: Text = ""
+    project_context: str = ""
     """What the agent must know about the project."""
-    services_overview: Text = ""
+    services_overview: str = ""
     """What the services do, in a few lines."""
-    timeouts: Timeouts = Field(default_factory=Timeouts)
+    timeouts: Timeouts = absent()
     config_blocks: tuple[ConfigBlock, ...] = ()
-    review_mcp_enabled: Flag = Field(default=False, alias="reviewMCPEnabled")
+    review_mcp_enabled: bool = Field(default=False, alias="reviewMCPEnabled")
     """The agent itself answers review threads, by an MCP server."""
-    mcp: Mcp = Field(default_factory=Mcp)
+    mcp: Mcp = absent()

@@ -4,48 +4,13 @@ The document is read with every scalar as its source text, so that ``1.10`` stay
 booleans or durations read that text here.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from codexctl_ci.durations import parse_duration
-
-
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """The JSON Schema of an annotated type (pydantic's own marker costs 20 ms of import)."""
-
-    schema: dict[str, Any]
-
-    def __get_pydantic_json_schema__(self, _core: Any, _handler: Any) -> dict[str, Any]:
-        return dict(self.schema)
-
-
-_TEMPLATE = {"type": "string", "pattern": r"\{[{%]"}
-_TRUE, _FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"})
-
-
-def _text(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return ""
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _flag(value: object) -> object:
-    low = value.lower() if isinstance(value, str) else value
-    if low in _TRUE:
-        return True
-    if low in _FALSE:
-        return False
-    return value
 
 
 def _duration(value: object) -> object:
@@ -53,38 +18,19 @@ def _duration(value: object) -> object:
 
 
 def _texts(value: object) -> object:
-    return {key: _text(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+    return {key: "" if item is None else item for key, item in value.items()} if isinstance(value, dict) else value
 
 
-_ANY_SCALAR = {"type": ["string", "number", "boolean", "null"]}
+TextMap = Annotated[dict[str, str], BeforeValidator(_texts)]
+"""Names to strings; a blank one is the empty string."""
 
-Text = Annotated[str, BeforeValidator(_text), _Shown({"type": ["string", "number", "boolean"]})]
-"""A string; numbers and booleans keep the text they were written in."""
-
-TextOrBlank = Annotated[str, BeforeValidator(_text), _Shown(_ANY_SCALAR)]
-"""A string that may be left blank, and then says something."""
-
-TextMap = Annotated[
-    dict[str, str],
-    BeforeValidator(_texts),
-    _Shown({"type": "object", "additionalProperties": _ANY_SCALAR}),
-]
-"""Names to strings."""
-
-Flag = Annotated[
-    bool, BeforeValidator(_flag), _Shown({"anyOf": [{"type": "boolean"}, _TEMPLATE, {"enum": ["true", "false"]}]})
-]
-"""true or false."""
-
-Count = Annotated[int, _Shown({"anyOf": [{"type": "integer", "minimum": 0}, _TEMPLATE]})]
-"""A whole number of zero or more."""
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    _Shown({"type": "string", "pattern": r"^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$|\{[{%]", "examples": ["90s", "1h30m"]}),
-]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 """A duration in Go's notation."""
+
+
+def absent() -> Any:
+    """The default of a section: what an empty one would be, made by the validator that is there already."""
+    return Field(default_factory=dict, validate_default=True)
 
 
 class Section(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ SHIPPED = ROOT / "codexctl_ci" / "stack" / "services.schema.json"
 EXAMPLES = sorted((ROOT / "examples").glob("*/services.yaml"))
 
 
+@cache
 def validator() -> jsonschema.Draft202012Validator:
     schema = json_schema.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -233,7 +233,8 @@ def test_a_later_group_cannot_be_waited_for_by_an_earlier_one(tmp_path: Path) ->
 
 def test_hooks_that_say_use_run_beside_their_script_are_let_pass(tmp_path: Path) -> None:
     project = load(tmp_path, dedent("project: a\nhooks:\n  beforeAll: [{use: run, run: echo}]\n"))
-    assert project.spec.hooks.before_all[0].run == "echo"
+    (step,) = project.spec.hooks.before_all
+    assert (step.run, step.use) == ("echo", None)
 
 
 def test_the_type_of_an_image_shows_in_its_keys(tmp_path: Path) -> None:
