@@ -206,7 +206,8 @@ class AgentEnding:
     """How the agent's process ended, before anybody looked at what it changed.
 
     ``conclusion`` is ``ended`` (it finished its turn), ``agent_error``, ``infra_error`` or ``timeout``; ``reason`` says
-    why for all but the first. ``stopped`` is False where the process may still be alive.
+    why for all but the first. ``stopped`` is False where the process may still be alive. ``tree_changed``: files in the
+    working copy differ from those at the start of the run, ignored ones left out.
     """
 
     conclusion: str
@@ -219,6 +220,7 @@ class AgentEnding:
     last_log_lines: tuple[str, ...] = ()
     joined: bool = False
     stopped: bool = True
+    tree_changed: bool = False
 
 
 class AgentRuntime(Protocol):

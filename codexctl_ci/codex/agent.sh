@@ -10,6 +10,7 @@
 #   agent.sh follow RUN OFFSET SECONDS       events from OFFSET; exit 0 all of them, 75 there may be more, 76 lost
 #   agent.sh stop   RUN REASON               end the process tree; exit 0 nothing is left, 1 something is
 #   agent.sh log    RUN LINES                last lines of what Codex wrote beside its events
+#   agent.sh tree   RUN WORK                 a word for the content of the working copy, ignored files left out
 #   agent.sh collected RUN                   the ending has been read
 #   agent.sh rotate RUN                      put a run aside, so that its key is new again
 umask 077
@@ -179,6 +180,26 @@ supervise() {
   mv "$run/exit.new" "$run/exit"
 }
 
+# The tree that git would make of the working copy, whatever the agent did to branches and index; where git can't
+# say, a digest of all files.
+tree() {
+  cd "$1" || exit 1
+  mkdir -p "$run" || exit 1
+  index=$run/index.$$
+  cp .git/index "$index" 2>/dev/null
+  export GIT_INDEX_FILE="$index" GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0
+  if [ -e .git ] && safe_git add -A -- . ':(exclude).codexctl' >/dev/null 2>&1 && word=$(safe_git write-tree 2>/dev/null); then
+    echo "git-$word"
+  else
+    word=$(find . \( -path ./.git -o -path ./.codexctl \) -prune -o \( -type f -o -type l \) -exec sha256sum {} + 2>/dev/null |
+      sort | sha256sum)
+    echo "all-${word%% *}"
+  fi
+  rm -f "$index" "$index.lock"
+}
+
+safe_git() { git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c "safe.directory=$PWD" "$@"; }
+
 case $mode in
   state) state ;;
   put)
@@ -241,6 +262,7 @@ case $mode in
     [ -f "$run/exit" ] || echo "137 $3 clean" >"$run/exit"
     ;;
   log) tail -n "$3" "$run/stderr.log" 2>/dev/null | head -c 20000 ;;
+  tree) tree "$3" ;;
   collected) : >"$run/collected" ;;
   rotate)
     number=1

@@ -32,6 +32,7 @@ head -c "$2" >"$home/codexctl/agent.sh.$$" && mv "$home/codexctl/agent.sh.$$" "$
 echo "$home"
 """
 _CALL = timedelta(seconds=60)
+_TREE = timedelta(minutes=10)
 _READ_LIMIT = 64 * 1024
 
 
@@ -144,6 +145,11 @@ class Remote:
         """The last lines that Codex wrote beside its events."""
         return self._script_call("log", str(lines)).stdout.decode("utf-8", "replace").splitlines()
 
+    def tree(self) -> str:
+        """A word for the content of the working copy: equal for equal content alone. Empty where nobody can say."""
+        words = self._script_call("tree", self._workdir, timeout=_TREE).stdout.decode("ascii", "replace").split()
+        return words[0] if len(words) == 1 and words[0].startswith(("git-", "all-")) else ""
+
     def collected(self) -> None:
         """Say that the ending has been read."""
         self._script_call("collected")
@@ -165,14 +171,14 @@ class Remote:
         """A new count of lost contact."""
         return Patience(self.place, self._pace)
 
-    def _script_call(self, mode: str, *words: str, stdin: bytes = b"") -> ExecResult:
-        return self._repeated(["sh", self._script, mode, self.run_folder, *words], stdin=stdin)
+    def _script_call(self, mode: str, *words: str, timeout: timedelta | None = None) -> ExecResult:
+        return self._repeated(["sh", self._script, mode, self.run_folder, *words], timeout=timeout)
 
-    def _repeated(self, argv: Sequence[str], *, stdin: bytes = b"") -> ExecResult:
+    def _repeated(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: timedelta | None = None) -> ExecResult:
         patience = self.patience()
         while True:
             try:
-                return self.place.execute(argv, stdin=stdin, timeout=_CALL)
+                return self.place.execute(argv, stdin=stdin, timeout=timeout or _CALL)
             except ApiError as error:
                 patience.lost(error)
 

@@ -76,6 +76,7 @@ class CodexRuntime:
         if state.word == "new":
             baseline = _baseline(remote, request.resume)
             remote.put("baseline.json", json.dumps(baseline).encode())
+            remote.put("tree.before", remote.tree().encode())
             remote.put("config.toml", request.config_toml.encode())
             remote.put("prompt.md", request.prompt.encode("utf-8", "replace"))
             remote.start(request.total_timeout, request.idle_timeout, request.resume, request.pass_through)
@@ -149,6 +150,7 @@ class _Following:
             remote.place.destroy()
         baseline = _read_counts(remote.read("baseline.json"))
         total = (self._view.input_tokens, self._view.cached_input_tokens, self._view.output_tokens)
+        before = remote.read("tree.before").decode("ascii", "replace").strip()
         spent = [max(0, now - before) for now, before in zip(total, baseline, strict=True)]
         if self._view.thread_id and any(total):
             remote.remember(f"{self._view.thread_id}.json", json.dumps(total).encode())
@@ -165,6 +167,7 @@ class _Following:
             last_log_lines=tuple(self._last),
             joined=joined,
             stopped=state.clean,
+            tree_changed=_differ(before, remote.tree()),
         )
 
     def broken(self, reason: str, *, stopped: bool) -> AgentEnding:
@@ -225,6 +228,13 @@ def judge(view: RunView, state: RunState, request: AgentRequest, stderr: list[st
         "agent_error",
         last or view.last_error or f"codex ended with exit code {state.code} in the middle of its turn",
     )
+
+
+def _differ(before: str, after: str) -> bool:
+    if before[:4] != after[:4] or not after:
+        log.warning("what the agent changed can't be told here; publishing will tell")
+        return True
+    return before != after
 
 
 def _baseline(remote: Remote, thread: str) -> tuple[int, int, int]:

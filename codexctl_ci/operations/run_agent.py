@@ -118,9 +118,7 @@ class Entered:
     owes: bool
 
 
-def run_agent(
-    journal: AgentJournal, runtime: AgentRuntime, task: AgentTask, has_changes: Callable[[], bool]
-) -> AgentResult:
+def run_agent(journal: AgentJournal, runtime: AgentRuntime, task: AgentTask) -> AgentResult:
     """Run the agent to its end. Failures of the agent and its place are results; only what kept it from being
     entered or started (a slot that moved on, no rights) is raised."""
     begun = journal.begin(task.key, task.total_timeout + DEADLINE_GRACE)
@@ -145,7 +143,7 @@ def run_agent(
     try:
         ending = runtime.run(request, lambda thread: _keep_thread(journal, thread))
         ended = ending.stopped
-        result = _result(ending, has_changes, bool(resume))
+        result = _result(ending, begun, bool(resume))
     except (KeyboardInterrupt, SystemExit):
         # The runtime has ended the process tree by now.
         ended = True
@@ -171,10 +169,11 @@ def raise_failure(result: AgentResult) -> None:
     )
 
 
-def _result(ending: AgentEnding, has_changes: Callable[[], bool], resumed: bool) -> AgentResult:
+def _result(ending: AgentEnding, begun: Entered, resumed: bool) -> AgentResult:
     conclusion, reason = ending.conclusion, ending.reason
     if conclusion == "ended":
-        if has_changes():
+        # Work that an earlier run left unpublished is to be published now.
+        if ending.tree_changed or begun.owes:
             conclusion, reason = "changed", ""
         else:
             conclusion, reason = "no_change", "the agent changed no file"

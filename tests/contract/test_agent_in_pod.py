@@ -15,7 +15,6 @@ from codexctl_ci.codex.places import PodPlace
 from codexctl_ci.codex.pods import find_agent_place
 from codexctl_ci.codex.remote import Pace
 from codexctl_ci.codex.session import CodexRuntime
-from codexctl_ci.codex.work_tree import has_changes
 from codexctl_ci.errors import ApiError, ConfigError
 from codexctl_ci.kube.client import Cluster
 from codexctl_ci.kube.kubeconfig import load_connection
@@ -101,10 +100,9 @@ def test_agent_works_in_the_pod_and_is_resumed_in_a_new_one(pod: Pod) -> None:
     steps: list[Step] = [[execute("pwd > where.txt; env > /tmp/seen")], [say("Title: one")], [say("Title: two")]]
     with serve(steps, pod.state.node_address) as model:
         place = pod.place()
-        assert not has_changes(place, "/workspace")
         first = pod.run(model, prompt="the first question " + "x" * 200_000)
         assert (first.conclusion, first.final_message) == ("ended", "Title: one")
-        assert has_changes(place, "/workspace")
+        assert first.tree_changed
         assert pod.shell("cat /workspace/where.txt").strip() == "/workspace"
         assert "ghs_of_the_pod" not in pod.shell("cat /tmp/seen")
         assert pod.processes() == ""
@@ -113,7 +111,7 @@ def test_agent_works_in_the_pod_and_is_resumed_in_a_new_one(pod: Pod) -> None:
         second = pod.run(model, "1-78", prompt="the second question", resume=first.thread_id)
         assert second.thread_id == first.thread_id and second.final_message == "Title: two"
         assert "the first question" in model.prompt_of(2)
-        assert second.output_tokens == 20
+        assert second.output_tokens == 20 and not second.tree_changed
 
 
 class Breaking(PodPlace):

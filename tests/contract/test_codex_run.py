@@ -362,3 +362,36 @@ def test_configuration_is_one_that_codex_knows_to_the_last_key(work: Path) -> No
             )
             assert done.returncode == 0, done.stdout + done.stderr
             assert model.requests[0]["reasoning"]["effort"] == "high"
+
+
+@pytest.mark.parametrize(
+    ("command", "changed"),
+    [
+        ("true", False),
+        ("echo new > new.txt", True),
+        ("echo more >> known.txt", True),
+        ("rm known.txt", True),
+        ("chmod +x known.txt", True),
+        ("mkdir -p out && echo built > out/app.o", False),
+        ("echo x > new.txt && git add -A && git -c user.name=a -c user.email=a@b commit -qm mine", True),
+        ("echo x > new.txt && rm new.txt", False),
+    ],
+)
+def test_what_counts_as_a_change(work: Path, command: str, changed: bool) -> None:
+    (work / ".gitignore").write_text("out/\n")
+    (work / "known.txt").write_text("known\n")
+    for words in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "base"],
+    ):
+        subprocess.run(["git", *words], cwd=work, check=True)
+    with serve([[execute(command)], [say("Title: x")]]) as model:
+        assert Run(work)(request(model)).tree_changed is changed
+
+
+def test_change_in_a_folder_without_git_is_seen(work: Path) -> None:
+    with serve([[say("nothing")], [execute("echo x > y")], [say("Title: x")]]) as model:
+        run = Run(work)
+        assert not run(request(model, "run-1")).tree_changed
+        assert run(request(model, "run-2")).tree_changed

@@ -72,7 +72,7 @@ def run(inv: Invocation) -> None:
         change_is_kept=not kind.startswith("plan"),
     )
     begun = time.monotonic()
-    result = run_agent(place.journal, place.runtime, task, place.has_changes)
+    result = run_agent(place.journal, place.runtime, task)
     log.info("the agent: %s", spent(result, time.monotonic() - begun))
     _tell(inv, result)
     raise_failure(result)

@@ -16,7 +16,6 @@ from codexctl_ci.codex.places import Place
 from codexctl_ci.codex.pods import find_agent_place
 from codexctl_ci.codex.runner import open_clone
 from codexctl_ci.codex.session import CodexRuntime
-from codexctl_ci.codex.work_tree import has_changes
 from codexctl_ci.errors import ConfigError, SlotMoved
 from codexctl_ci.operations.render_prompt import Gathered
 from codexctl_ci.operations.run_agent import AgentJournal
@@ -35,7 +34,6 @@ class AgentPlace:
     project: Project
     journal: AgentJournal
     runtime: CodexRuntime
-    has_changes: Callable[[], bool]
     epoch: int
     in_pod: bool
     workdir: str
@@ -81,7 +79,6 @@ def _place(
         project=project,
         journal=journal,
         runtime=CodexRuntime(place, workdir, say),
-        has_changes=lambda: has_changes(place, workdir),
         epoch=record.epoch,
         in_pod=in_pod,
         workdir=workdir,
