@@ -80,6 +80,7 @@ _PROMPT = (
     o.TEMPLATE,
     o.LANG,
     o.FOCUS_ISSUE,
+    o.BRANCH,
     o.EVENT,
     o.RESUME,
     o.INFRA_UNHEALTHY,

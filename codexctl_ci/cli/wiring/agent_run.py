@@ -10,17 +10,13 @@ from pathlib import Path
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.agent import WORKDIR, config_of
-from codexctl_ci.cli.wiring.cluster import open_cluster
-from codexctl_ci.cli.wiring.project import open_project
+from codexctl_ci.cli.wiring.slots import open_slots, require_slot
 from codexctl_ci.codex.places import Place
 from codexctl_ci.codex.pods import find_agent_place
 from codexctl_ci.codex.runner import open_clone
 from codexctl_ci.codex.session import CodexRuntime
-from codexctl_ci.errors import ConfigError, SlotMoved
 from codexctl_ci.operations.render_prompt import Gathered
 from codexctl_ci.operations.run_agent import AgentJournal
-from codexctl_ci.operations.slot_store import SlotStore, check_epoch
-from codexctl_ci.slots.claims import claim_for
 from codexctl_ci.slots.records import SlotRecord
 from codexctl_ci.stack.project import Project
 
@@ -42,16 +38,10 @@ class AgentPlace:
 def open_run(inv: Invocation, gathered: Gathered, say: Callable[[str], None]) -> AgentPlace:
     """The place of this call's agent. Raises ConfigError where there is no slot for it."""
     settings = inv.settings
-    project = open_project(inv)
-    cluster = open_cluster(
-        inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
-    )
-    namespace = project.spec.state.configmap_namespace or project.namespace_for("ai-staging", 0)
-    store = SlotStore(cluster, namespace, project.name, project.env)
-    record = _record(inv, store, gathered)
-    check_epoch(record, settings[o.EPOCH])
-    project = open_project(inv, env=record.env, slot=record.slot, namespace=record.namespace)
-    journal = AgentJournal(store, record.slot, record.epoch, settings[o.RUN_ID])
+    slots = open_slots(inv)
+    record = require_slot(slots)
+    project = slots.in_slot(record)
+    journal = AgentJournal(slots.store, record.slot, record.epoch, settings[o.RUN_ID])
     if settings[o.EXECUTOR] == "runner":
         clone = open_clone(
             Path(project.context.project_root),
@@ -60,7 +50,7 @@ def open_run(inv: Invocation, gathered: Gathered, say: Callable[[str], None]) ->
             keep=config_of(inv, project, gathered, in_pod=False).variables,
         )
         return _place(project, journal, clone.place, str(clone.folder), record, say, in_pod=False)
-    pod = find_agent_place(cluster, record.namespace)
+    pod = find_agent_place(slots.cluster, record.namespace)
     log.info("the agent's place is %s", pod)
     return _place(project, journal, pod, WORKDIR, record, say, in_pod=True)
 
@@ -83,18 +73,3 @@ def _place(
         in_pod=in_pod,
         workdir=workdir,
     )
-
-
-def _record(inv: Invocation, store: SlotStore, gathered: Gathered) -> SlotRecord:
-    settings = inv.settings
-    if settings[o.SLOT]:
-        record = store.read(settings[o.SLOT])
-    else:
-        branch = gathered.pull.head_branch if gathered.pull else ""
-        claim = claim_for(store.env, issue=settings[o.ISSUE], pr=settings[o.PR], branch=branch)
-        if claim is None:
-            raise ConfigError("no slot was named", hint="give --slot, --issue or --pr")
-        record = store.find(claim)
-    if record is None:
-        raise SlotMoved("there is no slot for this run", hint="run `ci ensure-slot` first")
-    return record
