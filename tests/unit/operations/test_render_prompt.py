@@ -52,11 +52,11 @@ LABEL_EVENT = {
         (LABEL_EVENT, 10),
         (
             {"action": "opened", "issue": {"number": 7, "updated_at": "2026-01-01T11:00:00Z"}},
-            "2026-01-01T11:00:00+00:00",
+            11,
         ),
         (
             {"comment": {"created_at": "2026-01-01T12:00:00Z"}, "issue": {}},
-            "2026-01-01T12:00:00+00:00",
+            12,
         ),
         ({"review": {"submitted_at": "2026-01-01T13:00:00Z"}, "pull_request": {}}, 13),
         ({"ref": "refs/heads/main"}, None),
