@@ -45,7 +45,7 @@ def find_go(tree: Path, progress: Progress) -> Go:
         pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
         uv = tree / ".venv" / "bin" / "uv"
         if uv.is_file():
-            pip = [str(uv), "pip", "install", "-q", "--require-hashes"]
+            pip = [str(uv), "pip", "install", "-q", "--system-certs", "--require-hashes"]
         with progress.step("Go from the package index, since there is none here that is new enough", expect="20 s"):
             run([*pip, "--target", folder, "-r", lock])
 

@@ -47,9 +47,9 @@ def _install(home: Path, uv_lock: Path, dev_lock: Path, progress: Progress) -> N
     pip: list[str | Path] = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
     try:
         run([*pip, "-r", uv_lock])
+        # The machine's own certificates, so that a company's proxy is trusted as everywhere else.
+        uv = [home / "bin" / "uv", "pip", "install", "-q", "--system-certs"]
+        run([*uv, "--python", python, "--require-hashes", "-r", dev_lock])
     except SetupError as error:
-        progress.say(f"  no uv, so pip installs everything, which takes longer ({str(error).splitlines()[0]})")
+        progress.say(f"  uv could not do it, so pip installs everything, which takes longer\n{error}")
         run([*pip, "-r", dev_lock])
-        return
-    uv = home / "bin" / "uv"
-    run([uv, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", dev_lock])
