@@ -3,6 +3,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 BOOTSTRAP := $(PYTHON) -m sandbox.bootstrap
 ARGS ?=
+# uv trusts the machine's certificates, as pip and everything else does.
+export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help python venv sandbox test test-unit check fmt demo demo-down docs bench soak

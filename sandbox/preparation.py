@@ -36,18 +36,18 @@ class Prepared:
 
 
 def prepare(tree: Path, progress: Progress) -> Prepared:
-    """Builds tools and images that are missing, both at the same time. Raises `SetupError`."""
+    """Builds and fetches what is missing, all at the same time. Raises `SetupError`."""
     ensure_machine(progress)
     real = os.environ.get(KANIKO_VARIABLE)
     executor = Path(real).resolve() if real else tree / "sandbox" / "kaniko" / "executor"
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor() as pool:
         making_images = pool.submit(base_images, tree, executor if real else None, progress)
+        loading_wheels = pool.submit(ensure_wheels, tree, progress)
         folders = ensure_tools(tree, CLUSTER_TOOLS, progress)
-        images = making_images.result()
+        images, wheels = making_images.result(), loading_wheels.result()
     storage = ensure_registry(images)
     containerd = tool_folder(tree, CONTAINERD)
     unpacked = ensure_unpacked(tree, images, catalog_key(images), containerd, progress)
-    wheels = ensure_wheels(tree, progress)
     _prune()
     programs = {
         program: folder / program

@@ -48,7 +48,7 @@ def _install(home: Path, uv_lock: Path, dev_lock: Path, progress: Progress) -> N
     try:
         run([*pip, "-r", uv_lock])
         # The machine's own certificates, so that a company's proxy is trusted as everywhere else.
-        uv = [home / "bin" / "uv", "pip", "install", "-q", "--system-certs"]
+        uv: list[str | Path] = [home / "bin" / "uv", "pip", "install", "-q", "--system-certs"]
         run([*uv, "--python", python, "--require-hashes", "-r", dev_lock])
     except SetupError as error:
         progress.say(f"  uv could not do it, so pip installs everything, which takes longer\n{error}")
