@@ -14,6 +14,7 @@ from codexctl_ci.stack.files import ProjectFiles
 from codexctl_ci.stack.header import Header, read_header
 from codexctl_ci.stack.references import check_made, check_references
 from codexctl_ci.stack.schema import EnvironmentSpec, StackHooks, StackSpec
+from codexctl_ci.stack.template_view import codex_view, storage_view
 from codexctl_ci.stack.validation import validate
 from codexctl_ci.stack.variables import TEAM_SECRETS, Inputs, asked_names, parse_dotenv
 from codexctl_ci.templating.context import TemplateContext
@@ -213,8 +214,8 @@ def _assemble(
         project=spec.project,
         versions=spec.versions,
         base_domain=spec.base_domain,
-        codex=spec.codex.model_dump(by_alias=True),
-        storage=spec.storage.model_dump(by_alias=True),
+        codex=codex_view(spec, document.data),
+        storage=storage_view(spec),
         extra={key: value for key, value in document.data.items() if isinstance(value, str)},
     )
     namespace = around.namespace or environments.namespace_of(

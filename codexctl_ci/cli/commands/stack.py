@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 
 def render(inv: Invocation) -> None:
@@ -23,6 +26,11 @@ def render(inv: Invocation) -> None:
 
     project = open_project(inv)
     rendered = render_stack(project, selection_of(inv))
+    for warning in rendered.warnings:
+        log.warning("%s", warning)
+    rows = "".join(f"| {layer.name} | {', '.join(item.name for item in layer.items)} |\n" for layer in rendered.layers)
+    size = f"{len(rendered.manifests)} objects of `{project.env}` in `{project.namespace}`"
+    inv.summary(f"### Rendered {project.name}\n\n{size}\n\n| layer | groups and services |\n|---|---|\n{rows}")
     folder = inv.settings[o.OUTPUT_DIR]
     if not folder:
         inv.print(to_yaml(_masked(manifest, inv.redact) for manifest in rendered.manifests))
@@ -34,6 +42,7 @@ def render(inv: Invocation) -> None:
             name = f"{number:03d}-{manifest['kind']}-{manifest['metadata']['name']}.yaml".lower()
             place = target / name.replace("/", "-").replace(":", "-")
             place.touch(mode=0o600)
+            place.chmod(0o600)
             place.write_text(to_yaml([manifest]), "utf-8")
     except OSError as error:
         raise ConfigError("--output-dir cannot be written", where=folder, reason=error.strerror or "") from None

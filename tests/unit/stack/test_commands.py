@@ -135,3 +135,26 @@ def test_services_yaml_in_another_folder_brings_its_own_root(project: Path, caps
     write_files(project / "sub", FILES)
     (project / "config.yaml").unlink()
     assert run(capsys, "render", "-c", "sub/services.yaml")[0] == 0
+
+
+def test_the_job_summary_says_what_was_rendered(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = project / "summary.md"
+    assert run(capsys, "render", GITHUB_STEP_SUMMARY=str(summary))[0] == 0
+    assert "2 objects of `dev` in `shop-dev`" in summary.read_text()
+
+
+def test_resolved_options_reach_templates_however_they_were_given(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "config.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+        "data: {v: \"{{ envOr('CODEXCTL_SLOT', '-') }} {{ envOr('CODEXCTL_ISSUE_NUMBER', '-') }}"
+        " {{ envOr('CODEXCTL_PR_NUMBER', '-') }}\"}\n"
+    )
+
+    def seen(*words: str, **environ: str) -> str:
+        return str(next(yaml.safe_load_all(run(capsys, "render", *words, **environ)[1]))["data"]["v"])
+
+    assert seen() == "- - -"
+    assert seen("--slot", "3", "--issue", "7") == "3 7 -"
+    assert seen("--slot", "3", CODEXCTL_SLOT="4", CODEXCTL_INPUT_PR="9") == "3 - 9"

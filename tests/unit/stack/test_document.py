@@ -217,3 +217,35 @@ def test_env_files_that_are_not_there_are_a_warning(tmp_path: Path) -> None:
 def test_env_files_outside_the_project_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.\./x: leads out of the project"):
         load(tmp_path, "project: a\nenvFiles: [../x]\n")
+
+
+CODEX = """
+    project: shop
+    templates: {dialect: go}
+    codex:
+      timeouts: {rollout: 600s}
+      links: [{title: Site, path: /}]
+      reviewMCPEnabled: true
+      mcp: {servers: [{name: one, type: http, endpoint: e}, {name: two, type: stdio, command: c}]}
+    infrastructure: [{name: a, manifests: [{path: a.yaml}]}]
+    """
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{{ .Codex.Timeouts.Rollout }} {{ .Codex.Timeouts.Exec }} {{ .Codex.Timeouts.DeployWait }}", "600s 60m 10m"),
+        ("{{ .Codex.ConfigTemplate }}.{{ .Codex.ProjectContext }}.{{ .Codex.PromptLang }}", ".."),
+        ("{{ range .Codex.MCP.Servers }}{{ .Name }}{{ .Command }} {{ end }}", "one twoc "),
+        ("{{ if .Codex.ReviewMCPEnabled }}yes{{ end }}", "yes"),
+        ("{{ range .Codex.Links }}{{ .Title }} {{ .Path }}{{ end }}", "Site /"),
+        ("{{ .Storage.Data.Size }}{{ if .Storage.Workspace.AccessModes }}x{{ end }}", ""),
+        ("{{ .Env }} {{ .Namespace }} {{ .Project }} {{ .ProjectRoot }} {{ .Slot }}", "dev shop-dev shop /project 0"),
+        ("{{ .Now.Year }} {{ now.Format `2006-01-02` }}", "2026 2026-01-02"),
+        ("{{ .Vars.none }}{{ .UserVars.none }}{{ .EnvMap.none }}{{ .Versions.none }}{{ .BaseDomain.none }}", ""),
+        ("{{ range .IssueComments }}x{{ end }}{{ len .ReviewComments }}", "0"),
+    ],
+)
+def test_what_go_templates_see(tmp_path: Path, template: str, value: str) -> None:
+    manifest = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {{v: '{template}'}}\n"
+    assert render(load(tmp_path, CODEX, a_yaml=manifest)).manifests[0]["data"]["v"] == value
