@@ -10,7 +10,7 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from codexctl_ci.errors import Finding, InvalidStack
-from codexctl_ci.stack.header import Header, read_header
+from codexctl_ci.stack.header import Header, prelude, read_header
 from codexctl_ci.stack.source_lines import SourceLines
 from codexctl_ci.stack.yaml_nodes import Builder, Place, compose_all
 from codexctl_ci.templating.context import TemplateContext
@@ -21,7 +21,6 @@ Path = tuple[str | int, ...]
 
 _ACTION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _ESCAPED_QUOTE = re.compile(r"""\{[{%](?:(?![}%]\}).)*(\\"|'')""", re.DOTALL)
-_SETS_VARIABLE = re.compile(r"\{\{-?\s*\$\w+\s*:=.*?\}\}|\{%[-+]?\s*set\s.*?%\}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def render_document(text: str, file: str, engine: Engine, context: TemplateConte
         except InvalidStack:
             raise error from None
         rendered, whole = text, False
-        _render_values(node, _prelude(text), file, engine, _with_scalars(node, text, file, engine, context))
+        _render_values(node, prelude(text), file, engine, _with_scalars(node, text, file, engine, context))
     if whole:
         node = _single_rendered(rendered, text, file)
     builder = Builder(file, as_text=True, keep_places=True)
@@ -104,16 +103,6 @@ def _single_rendered(rendered: str, text: str, file: str) -> Node:
         raise InvalidStack([lines.finding(finding) for finding in error.findings]) from None
 
 
-def _prelude(text: str) -> str:
-    """Actions in comments at the top that set variables, which are visible in each value below."""
-    found = []
-    for line in text.split("\n"):
-        if line.strip() and not line.lstrip().startswith("#"):
-            break
-        found += _SETS_VARIABLE.findall(line)
-    return "".join(found)
-
-
 def _scalars(node: Node) -> Iterator[ScalarNode]:
     if isinstance(node, ScalarNode):
         yield node
@@ -132,17 +121,17 @@ def _with_scalars(node: Node, text: str, file: str, engine: Engine, context: Tem
         for key, value in node.value:
             if isinstance(value, ScalarNode) and _ACTION.search(value.value):
                 line = value.start_mark.line + 1
-                source = _prelude(text) + value.value
+                source = prelude(text) + value.value
                 known[key.value] = _render_one(source, file, line, engine, replace(context, extra=known))
     return replace(context, extra=known)
 
 
-def _render_values(node: Node, prelude: str, file: str, engine: Engine, context: TemplateContext) -> None:
+def _render_values(node: Node, before: str, file: str, engine: Engine, context: TemplateContext) -> None:
     # An anchored scalar is one node in several places and must be rendered once.
     for scalar in {id(scalar): scalar for scalar in _scalars(node)}.values():
         if _ACTION.search(scalar.value):
             line = scalar.start_mark.line + 1
-            scalar.value = _render_one(prelude + scalar.value, file, line, engine, context)
+            scalar.value = _render_one(before + scalar.value, file, line, engine, context)
 
 
 def _render_one(text: str, file: str, line: int, engine: Engine, context: TemplateContext) -> str:

@@ -64,7 +64,7 @@ def namespace_of(
     name = engine.render(pattern, replace(context, env=env, slot=slot, namespace=""), file=file).strip()
     plain = name.replace("-", "")
     if not (plain.isascii() and plain.isalnum() and name == name.lower()) or name[0] == "-" or name[-1] == "-":
-        raise ConfigError(f"pattern {pattern!r} gives {name!r}, which is no name of a namespace", where=file)
+        raise ConfigError(f"the pattern of {env} gives {name!r}, which is no name of a namespace", where=file)
     if len(name) > _LONGEST_NAME:
         raise ConfigError(f"namespace {name!r} is longer than {_LONGEST_NAME} characters", where=file)
     return name

@@ -16,12 +16,15 @@ from codexctl_ci.stack.yaml_nodes import Builder, compose_all
 
 _KEY = re.compile(r"""(["']?)([A-Za-z_][\w.-]*)\1\s*:(?=\s|$)""")
 _CONTROL_LINE = re.compile(r"^\s*#?\s*(\{\{-?.*?-?\}\}|\{%.*?%\})\s*$")
+_SETS_VARIABLE = re.compile(r"\{\{-?\s*\$\w+\s*:=.*?\}\}|\{%[-+]?\s*set\s.*?%\}")
 _SCALAR_LINE = re.compile(r"""^(["']?)[A-Za-z_][\w.-]*\1\s*:[ \t]+(\S.*?)\s*$""")
 
 
 @dataclass(frozen=True)
 class Header:
     """The keys that the template context needs, as written. ``scalars`` are all top-level scalars, those included.
+
+    ``patterns`` are templates for themselves: variables that comments at the top of the file set are set in them too.
 
     ``manifests`` are the paths of manifests, as far as they can be read.
     """
@@ -54,12 +57,14 @@ def read_header(text: str) -> Header:
     blocks = {key: value for key, value in _blocks(text) if value is not None}
     templates = _mapping(blocks.get("templates"))
     project = blocks.get("project")
+    patterns = _strings(_mapping(blocks.get("namespace")).get("patterns"))
+    before = prelude(text) if any("{" in pattern for pattern in patterns.values()) else ""
     return Header(
         project=project if isinstance(project, str) else "",
         env_files=_texts(blocks.get("envFiles")),
         versions=_strings(blocks.get("versions")),
         base_domain=_strings(blocks.get("baseDomain")),
-        patterns=_strings(_mapping(blocks.get("namespace")).get("patterns")),
+        patterns={name: before + pattern for name, pattern in patterns.items()},
         dialect=str(templates.get("dialect") or "auto"),
         partials=_texts(templates.get("partials")),
         scalars={key: value for key, value in blocks.items() if isinstance(value, str)},
@@ -75,6 +80,16 @@ def _manifests(*groups: Any) -> Iterator[str]:
                 path = _mapping(manifest).get("path")
                 if isinstance(path, str) and path:
                     yield path
+
+
+def prelude(text: str) -> str:
+    """Actions in comments at the top that set variables, which are visible in each value below."""
+    found = []
+    for line in text.split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        found += _SETS_VARIABLE.findall(line)
+    return "".join(found)
 
 
 def _blocks(text: str) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
-from codexctl_ci.stack.project import Project, Surroundings, load_project
+from codexctl_ci.stack.loading import load_project
+from codexctl_ci.stack.project import Project, Surroundings
 from codexctl_ci.stack.variables import Inputs
 from codexctl_ci.workspace.files import ProjectFolder
 

@@ -13,7 +13,8 @@ from codexctl_ci.cli.main import REPOSITORY_VARIABLES
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.table import COMMANDS
 from codexctl_ci.errors import ConfigError
-from codexctl_ci.stack.project import Project, Surroundings, load_project
+from codexctl_ci.stack.loading import load_project
+from codexctl_ci.stack.project import Project, Surroundings
 from codexctl_ci.stack.selection import Selection
 from codexctl_ci.stack.variables import Inputs, parse_dotenv, parse_var_file
 from codexctl_ci.workspace.files import ProjectFolder

@@ -16,6 +16,14 @@ PATTERNS = """
         ai: "{{ project }}-slot-{{ slot }}"
         ai-staging: "{{ project }}-stage"
     """
+GO_CONTROL = """
+    # {{- $name := envOr "NAME" "shop" -}}
+    # {{- $end := .Slot -}}
+    project: shop
+    namespace:
+      patterns:
+        ai: "{{ $name }}-x-{{ .Slot }}"
+    """
 GO_PATTERNS = (
     PATTERNS.replace("project }}", ".Project }}").replace("{{ project", "{{ .Project").replace("{{ slot", "{{ .Slot")
 )
@@ -33,6 +41,7 @@ GO_PATTERNS = (
         (PATTERNS, "dev", 0, "shop-dev"),
         (PATTERNS, "ai-repair", 1, "shop-stage"),
         (GO_PATTERNS, "ai", 4, "shop-slot-4"),
+        (GO_CONTROL, "ai", 4, "shop-x-4"),
         (GO_PATTERNS, "ai-repair", 1, "shop-ai-staging"),
     ],
 )
@@ -41,6 +50,14 @@ def test_namespaces(tmp_path: Path, services: str, env: str, slot: int, namespac
     assert project.namespace == namespace
     assert project.context.namespace == namespace
     assert project.namespace_for(env, slot) == namespace
+
+
+@pytest.mark.parametrize("services", [PATTERNS, GO_PATTERNS])
+def test_a_project_knows_the_namespaces_of_its_other_slots(tmp_path: Path, services: str) -> None:
+    project = load(tmp_path, services, env="ai", slot=4)
+    assert project.namespace_for("ai", 5) == "shop-slot-5"
+    assert project.namespace_for("ai-staging", 0) == "shop-stage"
+    assert project.namespace_for("dev", 0) == "shop-dev"
 
 
 def test_the_namespace_option_wins_over_all(tmp_path: Path) -> None:
