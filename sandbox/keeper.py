@@ -57,7 +57,7 @@ def main(home: Path, attached: bool) -> int:
             failed = _wait(holder, attached)
         else:
             print(answer or f"failed:\n{_tail(home / 'logs' / 'sandbox.log')}", flush=True)
-    except Ended:
+    except (Ended, BrokenPipeError):  # told to end, or nobody is there any more to be told that it is up
         failed = False
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

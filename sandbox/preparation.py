@@ -67,5 +67,5 @@ def _prune() -> None:
         # A sandbox of another clone may have been started by another version of this.
         in_use |= {content.get(name) for name in ("registry_storage", "unpacked_images", "wheels")}
         in_use |= {str(Path(program).parent) for program in content["programs"].values()}
-    for kind in ("tools", "layers", "registry", "unpacked", "wheels"):
+    for kind in ("tools", "layers", "registry", "unpacked", "wheels", "logs"):
         prune(cache_root() / kind, UNUSED_FOR, in_use)

@@ -99,17 +99,15 @@ def write_containerd(layout: Layout) -> Path:
     cni = layout.config / "cni"
     cni.mkdir()
     _write(
-        cni / "10-bridge.conflist",
+        cni / "10-pods.conflist",
         {
             "cniVersion": "1.0.0",
             "name": "pods",
             "plugins": [
+                # Routed, not bridged: Services between pods then need no kernel module that filters bridges.
                 {
-                    "type": "bridge",
-                    "bridge": "pods0",
-                    "isGateway": True,
+                    "type": "ptp",
                     "ipMasq": True,
-                    "hairpinMode": True,
                     "ipam": {
                         "type": "host-local",
                         "ranges": [[{"subnet": POD_RANGE}]],

@@ -53,16 +53,21 @@ def test_pod_reaches_a_service_by_name_and_so_does_the_node(kubectl: Kubectl, na
     kubectl.apply(pod("web", serve, container={"readinessProbe": probe}))
     service = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8000}]}
     kubectl.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": service})
+    kubectl.apply(pod("client", ["sleep", "600"], image="debian:bookworm"))
     kubectl.wait("pod/web", "condition=Ready")
+    kubectl.wait("pod/client", "condition=Ready")
     kubectl.wait("endpoints/web", "jsonpath={.subsets[0].addresses[0].ip}")
 
-    address = f"http://web.{namespace}.svc.cluster.local"
-    fetch = ["curl", "-fsS", "--retry", "20", "--retry-delay", "1", "--retry-all-errors", address]
-    kubectl.apply(pod("client", fetch, image="debian:bookworm"))
-    kubectl.wait("pod/client", "jsonpath={.status.phase}=Succeeded")
-
-    assert kubectl("logs", "client").strip() == "hello"
-    with socket.create_connection((f"web.{namespace}.svc.cluster.local", 80), timeout=5):
+    name = f"web.{namespace}.svc.cluster.local"
+    fetch = ["curl", "-fsS", "--retry", "20", "--retry-delay", "1", "--retry-all-errors"]
+    assert kubectl("exec", "client", "--", *fetch, "http://web") == "hello\n"
+    assert kubectl("exec", "client", "--", *fetch, f"http://{name}") == "hello\n"
+    # A pod behind a Service reaches itself through it.
+    assert (
+        kubectl("exec", "web", "--", "sh", "-c", f"printf 'GET / HTTP/1.0\r\n\r\n' | nc {name} 80 | tail -n 1")
+        == "hello\n"
+    )
+    with socket.create_connection((name, 80), timeout=5):
         pass
 
 
