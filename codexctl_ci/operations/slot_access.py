@@ -11,15 +11,25 @@ from codexctl_ci.slots.records import SlotRecord
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
 ACCOUNT = "codexctl-deployer"
+"""Start of the deployer's name; the slot's epoch is its end."""
 ROLE = "codexctl-slot-deployer"
 """The ClusterRole that an operator installs for deployers; bound in the slot's namespace only."""
 FALLBACK_ROLE = "admin"
 _LIFETIME = timedelta(hours=1)
 
 
-def access_objects(namespace: str, role: str) -> list[Manifest]:
+def account_of(record: SlotRecord) -> str:
+    """The deployer's name in this life of the slot.
+
+    The API server trusts a token for some seconds after its account has gone; under another name it opens nothing.
+    """
+    return f"{ACCOUNT}-{record.epoch}"
+
+
+def access_objects(record: SlotRecord, role: str) -> list[Manifest]:
     """The deployer's account and its binding in a slot."""
-    meta = {"name": ACCOUNT, "namespace": namespace, "labels": {MANAGED_BY: TOOL}}
+    namespace, account = record.namespace, account_of(record)
+    meta = {"name": account, "namespace": namespace, "labels": {MANAGED_BY: TOOL}}
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta, "automountServiceAccountToken": False},
         {
@@ -27,7 +37,7 @@ def access_objects(namespace: str, role: str) -> list[Manifest]:
             "kind": "RoleBinding",
             "metadata": meta,
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
         },
     ]
 
@@ -41,7 +51,7 @@ def deployer(cluster: ClusterApi, record: SlotRecord, check: Callable[[], None] 
     """
     if record.keeps_namespace:
         return SlotScoped(cluster, cluster, record.namespace, check)
-    token = cluster.token_for(record.namespace, ACCOUNT, _LIFETIME)
+    token = cluster.token_for(record.namespace, account_of(record), _LIFETIME)
     return SlotScoped(cluster, cluster.acting_as(token), record.namespace, check)
 
 

@@ -111,7 +111,7 @@ def _give_access(cluster: ClusterApi, record: SlotRecord, role: str) -> None:
                 raise
 
     with ThreadPoolExecutor(2, "slot-access") as pool:
-        list(pool.map(create, access_objects(record.namespace, role)))
+        list(pool.map(create, access_objects(record, role)))
 
 
 def delete_namespace(
