@@ -7,7 +7,7 @@ ARGS ?=
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python venv sandbox test test-unit check fmt demo demo-down docs bench soak
+.PHONY: help python preflight venv sandbox test test-unit check fmt demo demo-down docs bench soak
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -19,10 +19,13 @@ python:
 venv: python
 	@$(BOOTSTRAP) venv
 
-sandbox: venv ## builds what the sandbox needs, which every target that needs it does by itself
+preflight: python
+	@$(BOOTSTRAP) preflight
+
+sandbox: preflight venv ## builds what the sandbox needs, which every target that needs it does by itself
 	@$(PY) -m sandbox prepare
 
-test: venv ## all tests, inside a sandbox that ends with them; ARGS goes to pytest
+test: preflight venv ## all tests, inside a sandbox that ends with them; ARGS goes to pytest
 	@$(PY) -m sandbox run -- $(PY) -m pytest -n auto $(ARGS)
 
 test-unit: venv ## unit tests: seconds, need nothing but Python
@@ -39,7 +42,7 @@ fmt: venv ## formats the code and repairs what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-demo: venv ## the main job end to end, checked from outside; KEEP=1 leaves it running
+demo: preflight venv ## the main job end to end, checked from outside; KEEP=1 leaves it running
 	@$(PY) -m sandbox.demo $(if $(KEEP),--keep)
 
 demo-down: venv ## ends what `make demo KEEP=1` left running
@@ -49,8 +52,8 @@ docs: venv ## files that are made from the code: actions, docs/options.md, the s
 	@$(PY) -m codexctl_ci.cli.reference
 	@$(PY) -m codexctl_ci schema > codexctl_ci/stack/services.schema.json
 
-bench: venv ## what our own code costs, against the budgets
+bench: preflight venv ## what our own code costs, against the budgets
 	@$(PY) -m sandbox run -- $(PY) -m tests.bench $(ARGS)
 
-soak: venv ## tests that run for minutes: races, killed runs, many slots
+soak: preflight venv ## tests that run for minutes: races, killed runs, many slots
 	@$(PY) -m sandbox run -- $(PY) -m pytest -m soak $(ARGS)

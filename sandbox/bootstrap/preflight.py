@@ -30,15 +30,20 @@ _NO_SERVICES = Path("/usr/sbin/policy-rc.d")
 _INSTEAD = "Without a sandbox these still work: make test-unit, make check."
 
 
-def ensure_machine(progress: Progress) -> None:
-    """Returns when everything the sandbox needs from the machine is there; installs missing Debian packages.
-
-    Raises `SetupError` with exit code 2 that lists every obstacle and what to do about each.
-    """
+def refuse_where_impossible() -> None:
+    """Raises `SetupError` with exit code 2 that lists every obstacle and what to do about each, if there is one."""
     obstacles = find_obstacles()
     if obstacles:
         listed = "\n".join(f"  - {obstacle}" for obstacle in obstacles)
         raise SetupError(f"this machine cannot run the sandbox:\n{listed}\n{_INSTEAD}", code=2)
+
+
+def ensure_machine(progress: Progress) -> None:
+    """Returns when everything the sandbox needs from the machine is there; installs missing Debian packages.
+
+    Raises `SetupError` where that can't be.
+    """
+    refuse_where_impossible()
     missing = _missing_packages()
     if missing:
         with progress.step(f"installing Debian packages: {' '.join(missing)}", expect="a minute"):
