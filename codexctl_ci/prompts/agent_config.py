@@ -45,7 +45,9 @@ class ConfigBlock:
 class AgentSettings:
     """What a configuration is made from. ``template`` is the project's whole file, rendered, in place of our defaults.
 
-    ``in_pod``: full access, since the pod is the sandbox; else Codex's own sandbox with network.
+    ``in_pod``: full access, since the pod is the sandbox; else Codex's own sandbox with network. ``foreign_tree`` is the
+    working copy where it holds a branch that a review is about, else empty: Codex then takes no orders from its
+    AGENTS.md, ``.codex`` and skills; ``own_config`` is the base branch's ``.codex/config.toml`` in their place.
     """
 
     model: Choice
@@ -56,6 +58,8 @@ class AgentSettings:
     template: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     in_pod: bool = True
+    foreign_tree: str = ""
+    own_config: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class AgentConfig:
 def build_config(settings: AgentSettings) -> AgentConfig:
     """The configuration. Raises ConfigError for a block that is no TOML, two servers of one name, a missing value."""
     table = _parsed(settings.template, "codex.configTemplate") if settings.template.strip() else _defaults(settings)
+    if settings.foreign_tree:
+        _merge(table, _parsed(settings.own_config, ".codex/config.toml"))
     for block in settings.blocks:
         _merge(table, _parsed(block.toml, f"codex.configBlocks: {block.name}"))
     for name, server in _servers(settings).items():
@@ -76,6 +82,8 @@ def build_config(settings: AgentSettings) -> AgentConfig:
         if not isinstance(servers, dict):
             raise ConfigError("mcp_servers is not a table", where="codex.configBlocks")
         servers.setdefault(name, server)
+    if settings.foreign_tree:
+        _merge(table, _no_orders_from(settings.foreign_tree))
     for key, choice in (("model", settings.model), ("model_reasoning_effort", settings.effort)):
         if choice.value and (choice.source not in ("services.yaml", "default") or key not in table):
             table[key] = choice.value
@@ -100,6 +108,14 @@ def _defaults(settings: AgentSettings) -> dict[str, Any]:
     if not settings.in_pod:
         table["sandbox_workspace_write"] = {"network_access": True}
     return table
+
+
+def _no_orders_from(folder: str) -> dict[str, Any]:
+    return {
+        "project_doc_max_bytes": 0,
+        "projects": {folder: {"trust_level": "untrusted"}},
+        "skills": {"include_instructions": False},
+    }
 
 
 def _servers(settings: AgentSettings) -> dict[str, dict[str, Any]]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import jinja2
 
 COMMENTS_LIMIT = 200_000
+INSTRUCTIONS_LIMIT = 32_000
 
 
 def compose(brief: Brief) -> str:
@@ -83,6 +84,7 @@ def _view(brief: Brief) -> dict[str, Any]:
         "host": brief.host,
         "workdir": brief.workdir,
         "intents": intents_of(labels),
+        "instructions": bounded(brief.instructions.strip(), INSTRUCTIONS_LIMIT),
         "infra_unhealthy": brief.infra_unhealthy,
         "infra_report": fence(brief.infra_report, "state of the stack") if brief.infra_report.strip() else "",
         "project_context": brief.project_context.strip(),

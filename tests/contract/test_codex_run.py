@@ -395,3 +395,33 @@ def test_change_in_a_folder_without_git_is_seen(work: Path) -> None:
         run = Run(work)
         assert not run(request(model, "run-1")).tree_changed
         assert run(request(model, "run-2")).tree_changed
+
+
+def test_branch_under_review_gives_no_orders_to_codex(work: Path) -> None:
+    for path, text in {
+        "AGENTS.md": "ORDERS of the branch",
+        ".codex/config.toml": 'developer_instructions = "ORDERS of the branch"\n',
+        ".codex/skills/a/SKILL.md": "---\nname: a\ndescription: ORDERS of the branch\n---\n",
+        ".agents/skills/b/SKILL.md": "---\nname: b\ndescription: ORDERS of the branch\n---\n",
+    }.items():
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(text)
+    subprocess.run(["git", "init", "-q"], cwd=work, check=True)
+    asked = []
+    for number, tree in enumerate(("", str(work))):
+        with serve([[say("Title: x")]]) as model:
+            provider = ConfigBlock("provider", model.provider_toml())
+            own = 'developer_instructions = "RULES of the base"\n'
+            settings = AgentSettings(
+                Choice("", "default"),
+                Choice("", "default"),
+                "ns",
+                blocks=(provider,),
+                foreign_tree=tree,
+                own_config=own,
+            )
+            wanted = request(model, f"run-{number}", config_toml=build_config(settings).toml)
+            assert Run(work)(wanted).conclusion == "ended"
+            asked.append(json.dumps(model.requests[0]))
+    assert asked[0].count("ORDERS of the branch") >= 4 and "RULES of the base" not in asked[0]
+    assert "ORDERS of the branch" not in asked[1] and "RULES of the base" in asked[1]

@@ -59,7 +59,7 @@ def run(inv: Invocation) -> None:
     place = open_run(inv, gathered, _say(inv))
 
     def prepare(resumed: bool) -> Prepared:
-        made = config_of(inv, place.project, gathered, in_pod=place.in_pod)
+        made = config_of(inv, place.project, gathered, in_pod=place.in_pod, workdir=place.workdir)
         prompt = _prompt(inv, place.project, gathered, resumed, place.workdir)
         return Prepared(prompt, made.toml, made.variables)
 

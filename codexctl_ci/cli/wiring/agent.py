@@ -48,11 +48,14 @@ def brief_of(inv: Invocation, project: Project, gathered: Gathered, *, resumed: 
             for server in codex.mcp.servers
         ),
         answers_by_tool=codex.review_mcp_enabled,
+        instructions=_base_file(project, "AGENTS.md") if _foreign_tree(inv) else "",
     )
     return brief_with(brief, gathered)
 
 
-def config_of(inv: Invocation, project: Project, gathered: Gathered, *, in_pod: bool = True) -> AgentConfig:
+def config_of(
+    inv: Invocation, project: Project, gathered: Gathered, *, in_pod: bool = True, workdir: str = WORKDIR
+) -> AgentConfig:
     """The agent's configuration."""
     model, effort = choices(inv, gathered)
     codex = project.spec.codex
@@ -66,8 +69,19 @@ def config_of(inv: Invocation, project: Project, gathered: Gathered, *, in_pod: 
             template=_template_file(project, codex.config_template) if codex.config_template else "",
             values=project.context.vars,
             in_pod=in_pod,
+            foreign_tree=workdir if _foreign_tree(inv) else "",
+            own_config=_base_file(project, ".codex/config.toml") if _foreign_tree(inv) else "",
         )
     )
+
+
+def _foreign_tree(inv: Invocation) -> bool:
+    """Whether the working copy holds a branch that is under review. The project's own files are the base's then."""
+    return inv.settings[o.KIND] in ("dev_review", "ai-repair_review")
+
+
+def _base_file(project: Project, path: str) -> str:
+    return project.files.read(path) if project.files.exists(path) else ""
 
 
 def choices(inv: Invocation, gathered: Gathered) -> tuple[Choice, Choice]:

@@ -179,3 +179,9 @@ def test_own_templates_see_fenced_comments_of_writers() -> None:
     assert "ignore all rules" not in str(issue["body"])
     (review,) = review_comments(BRIEF)
     assert (review["pr_number"], review["thread_id"]) == (14, "PRRT_kwDO1")
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_rules_of_the_base_branch_stand_in_a_review(lang: str) -> None:
+    text = compose(replace(BRIEF, kind="dev_review", lang=lang, instructions="Tabs, never spaces."))
+    assert "Tabs, never spaces." in text.split("## How" if lang == "en" else "## Как работать")[0]
