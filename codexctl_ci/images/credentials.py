@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,18 @@ class DockerConfig:
         self._document = document
         self._on_secret = on_secret
         self._known: dict[str, Credential | None] = {}
+
+    def text_for(self, hosts: Iterable[str]) -> str:
+        """A ``config.json`` with the plain logins for ``hosts`` alone, empty where there are none."""
+        auths = {}
+        for host in hosts:
+            found = self.find(host)
+            if found is not None:
+                entry = (
+                    {"auth": found.basic.removeprefix("Basic ")} if found.password else {"identitytoken": found.token}
+                )
+                auths[_HUB_KEYS[0] if host == DOCKER_HUB else host] = entry
+        return json.dumps({"auths": auths}) if auths else ""
 
     def find(self, host: str) -> Credential | None:
         """The credential for ``host``, None where there is none."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from codexctl_ci.errors import CodexctlError
 from codexctl_ci.images.reference import parse_reference
+
+
+class BuildFailed(CodexctlError):
+    """Kaniko could not build or push."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from codexctl_ci import process
-from codexctl_ci.errors import CodexctlError
-from codexctl_ci.images.kaniko import KanikoOptions, kaniko_arguments
+from codexctl_ci.images.kaniko import BuildFailed, KanikoOptions, kaniko_arguments
 from codexctl_ci.images.named_contexts import staged
 from codexctl_ci.images.recipes import inside
 from codexctl_ci.stack.images import BuiltImage
@@ -21,10 +20,6 @@ from codexctl_ci.stack.images import BuiltImage
 log = logging.getLogger(__name__)
 
 _LAST_LINES = 30
-
-
-class BuildFailed(CodexctlError):
-    """Kaniko could not build or push."""
 
 
 @dataclass

@@ -6,6 +6,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from codexctl_ci.cli import options as o
@@ -18,7 +19,9 @@ from codexctl_ci.images.recipes import Recipes
 from codexctl_ci.images.reference import parse_reference
 from codexctl_ci.images.registry import Registries
 from codexctl_ci.ports import ImageBuilder
+from codexctl_ci.readiness.outcome import WaitResult
 from codexctl_ci.stack.images import BuiltImage, ExternalImage
+from codexctl_ci.stack.objects import Ref
 from codexctl_ci.stack.project import Project
 
 _SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|_PAT|CREDENTIAL)", re.IGNORECASE)
@@ -82,28 +85,70 @@ def uses_job(inv: Invocation) -> bool:
 
 def open_builder(inv: Invocation, project: Project, images: Iterable[ExternalImage | BuiltImage]) -> ImageBuilder:
     """Kaniko, where the settings want it. Raises ConfigError where it can be had nowhere."""
-    from codexctl_ci.images.kaniko_executor import KanikoExecutor
-
-    for image in images:
+    chosen = list(images)
+    for image in chosen:
         if isinstance(image, BuiltImage):
             for name, value in image.build_args.items():
                 if _SECRET_NAME.search(name):
                     inv.redact.register(value)
-    if uses_job(inv):
-        raise ConfigError(
-            f"there is no Kaniko at {inv.settings[o.KANIKO_EXECUTOR]}",
-            hint="run this in a container that has it, or name it with --kaniko-executor",
-        )
+    return _jobs(inv, project, chosen) if uses_job(inv) else _executor(inv, project)
+
+
+def _executor(inv: Invocation, project: Project) -> ImageBuilder:
+    from codexctl_ci.images.kaniko_executor import KanikoExecutor
+
     root = project_root(project)
-    options = KanikoOptions(
+    options = _options(inv, project, tuple(str(path) for path in _kept(root)))
+    return KanikoExecutor(Path(inv.settings[o.KANIKO_EXECUTOR]), root, options, _harmless(inv.environ))
+
+
+def _jobs(inv: Invocation, project: Project, images: Iterable[ExternalImage | BuiltImage]) -> ImageBuilder:
+    from codexctl_ci.cli.wiring.cluster import open_cluster
+    from codexctl_ci.cli.wiring.slots import code_root
+    from codexctl_ci.images.kaniko_job import JobPlace, KanikoJobs
+    from codexctl_ci.operations.wait import wait_until_ready
+
+    settings, environ = inv.settings, inv.environ
+    if not settings[o.KANIKO_IMAGE]:
+        raise ConfigError(
+            f"there is no Kaniko at {settings[o.KANIKO_EXECUTOR]}, and no image for build Jobs",
+            hint="run this in a container that has it (--kaniko-executor), or name Kaniko's image with --kaniko-image",
+        )
+    environment = project.environment
+    cluster = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    sources = code_root(inv, project.env, project.slot).relative_to(settings[o.WORKSPACE_MOUNT])
+    authorities = environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE") or ""
+    bases = [
+        base for image in images if isinstance(image, BuiltImage) for base in open_recipes(inv, project).bases(image)
+    ]
+    hosts = own_hosts(images) | {parse_reference(base).host for base in bases}
+    place = JobPlace(
+        namespace=project.namespace,
+        claim=settings[o.WORKSPACE_PVC] or f"{project.name}-workspace",
+        sources=sources.as_posix(),
+        image=settings[o.KANIKO_IMAGE],
+        gather_image=settings[o.SYNC_IMAGE],
+        environ={f"{scheme.upper()}_PROXY": value for scheme, value in proxies_of(environ).items()},
+        docker_config=load_docker_config(environ, inv.redact.register).text_for(sorted(hosts)),
+        authorities=Path(authorities).read_text() if authorities else "",
+        privileged=settings[o.KANIKO_PRIVILEGED],
+    )
+
+    def wait(ref: Ref) -> WaitResult:
+        return wait_until_ready(cluster, [ref], timeout=place.timeout + timedelta(minutes=1))
+
+    return KanikoJobs(cluster, wait, open_recipes(inv, project).dockerfile, place, _options(inv, project))
+
+
+def _options(inv: Invocation, project: Project, ignore: tuple[str, ...] = ()) -> KanikoOptions:
+    return KanikoOptions(
         insecure=inv.settings[o.KANIKO_INSECURE],
         skip_tls_verify=inv.settings[o.KANIKO_SKIP_TLS_VERIFY],
         skip_tls_verify_pull=inv.settings[o.KANIKO_SKIP_TLS_VERIFY_PULL],
         plain=_local(project),
         mirrors=mirrors_of(inv.environ),
-        ignore=tuple(str(path) for path in _kept(root)),
+        ignore=ignore,
     )
-    return KanikoExecutor(Path(inv.settings[o.KANIKO_EXECUTOR]), root, options, _harmless(inv.environ))
 
 
 def _kept(root: Path) -> list[Path]:
