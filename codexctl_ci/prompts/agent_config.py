@@ -45,8 +45,8 @@ class ConfigBlock:
 class AgentSettings:
     """What a configuration is made from. ``template`` is the project's whole file, rendered, in place of our defaults.
 
-    ``in_pod``: full access, since the pod is the sandbox; else Codex's own sandbox with network. ``foreign_tree`` is the
-    working copy where it holds a branch that a review is about, else empty: Codex then takes no orders from its
+    ``in_pod``: full access, since the pod is the sandbox; else Codex's own sandbox with network. ``foreign_tree`` is
+    the working copy where it holds a branch that a review is about, else empty: Codex then takes no orders from its
     AGENTS.md, ``.codex`` and skills; ``own_config`` is the base branch's ``.codex/config.toml`` in their place.
     """
 

@@ -35,8 +35,8 @@ class Brief:
 
     Texts from GitHub are given raw: selecting, cleaning and fencing them is composing's job. What comes from the
     project's own services.yaml (``project_context`` and so on) is used as it is. ``as_of`` is the moment of the event.
-    ``marker`` is the mark of our own comments, which are left out. ``instructions``: AGENTS.md of the base branch, where
-    that of the working copy is not to be followed.
+    ``marker`` is the mark of our own comments, which are left out. ``instructions``: AGENTS.md of the base branch,
+    where that of the working copy is not to be followed.
     """
 
     kind: str
