@@ -167,6 +167,50 @@ class IssueTracker(Protocol):
         """The one comment of ours about ``topic`` on an issue or pull request, made or brought up to date."""
 
 
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What we need of a pull request. ``own`` is whether its head lies in this repository; ``state`` is GitHub's."""
+
+    number: int
+    url: str
+    head: str
+    head_sha: str
+    base: str
+    base_sha: str
+    own: bool
+    state: str
+    merged: bool
+    title: str
+
+
+class PullHost(Protocol):
+    """The side of the repository where people talk: pull requests, their threads, comments of ours."""
+
+    def login(self) -> str:
+        """The login that we write as."""
+
+    def default_branch(self) -> str:
+        """Where pull requests go."""
+
+    def pull(self, number: int) -> PullRequest | None:
+        """The pull request, None where there is none of that number."""
+
+    def open_pull(self, branch: str) -> PullRequest | None:
+        """The open pull request of a branch of this repository."""
+
+    def ensure_pull(self, branch: str, base: str, title: str, body: str) -> tuple[PullRequest, bool]:
+        """The open pull request of ``branch``, created where there is none, and whether it was."""
+
+    def threads(self, number: int) -> tuple[ReviewThread, ...]:
+        """All review threads of the pull request with their comments, oldest first."""
+
+    def answer(self, thread: str, body: str) -> None:
+        """Answer in a review thread. An answer that met a fault may stand there all the same."""
+
+    def comment(self, number: int, topic: str, body: str) -> None:
+        """The one comment of ours about ``topic`` on an issue or pull request, made or brought up to date."""
+
+
 class IssueSource(Protocol):
     """What prompts read of GitHub. Methods raise ApiError for an answer other than success, 404 included."""
 

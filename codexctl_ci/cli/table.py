@@ -95,6 +95,7 @@ _PUBLISH = (
     *o.TO_GITHUB,
     *o.CLUSTER,
     *o.CLAIM,
+    o.SLOT_TTL,
     *_VOLUME,
     o.KIND,
     o.BRANCH,

@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from codexctl_ci.errors import ApiError, BlockedByGuardrail
 from codexctl_ci.github.client import GitHub
 from codexctl_ci.guardrails.branches import is_safe, issue_of
+from codexctl_ci.ports import PullRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """What we need of a pull request. ``own`` is whether its head lies in this repository."""
-
-    number: int
-    url: str
-    head: str
-    head_sha: str
-    base: str
-    base_sha: str
-    own: bool
-    state: str
-    merged: bool
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A review thread: its node id, whether it is resolved, its path and first author."""
-
-    id: str
-    resolved: bool
-    path: str
-    author: str
-    bodies: tuple[str, ...]
-
-
-def find_by_head(github: GitHub, branch: str, *, state: str = "open") -> Pull | None:
+def find_by_head(github: GitHub, branch: str, *, state: str = "open") -> PullRequest | None:
     """The newest pull request of a branch of this repository."""
     found = github.call("GET", "pulls", head=f"{github.owner}:{branch}", state=state, sort="created", direction="desc")
     return _pull(github, found[0]) if found else None
 
 
-def get(github: GitHub, number: int) -> Pull | None:
+def get(github: GitHub, number: int) -> PullRequest | None:
     """One pull request, None where there is none of that number."""
     found = github.find(f"pulls/{number}")
     return _pull(github, found) if found else None
 
 
-def ensure(github: GitHub, branch: str, base: str, title: str, body: str) -> tuple[Pull, bool]:
+def ensure(github: GitHub, branch: str, base: str, title: str, body: str) -> tuple[PullRequest, bool]:
     """The open pull request of ``branch``, created where there is none, and whether it was."""
     found = find_by_head(github, branch)
     if found:
@@ -90,36 +63,10 @@ def branch_exists(github: GitHub, branch: str) -> bool:
     return is_safe(branch) and github.find(f"git/ref/heads/{quote(branch)}") is not None
 
 
-_THREADS = """
-query($owner: String!, $name: String!, $number: Int!, $after: String) {
-  repository(owner: $owner, name: $name) { pullRequest(number: $number) {
-    reviewThreads(first: 50, after: $after) {
-      pageInfo { hasNextPage endCursor }
-      nodes { id isResolved path comments(first: 50) { nodes { body isMinimized author { login } } } }
-    } } }
-}"""
-
 _REPLY = """
 mutation($thread: ID!, $body: String!) {
   addPullRequestReviewThreadReply(input: {pullRequestReviewThreadId: $thread, body: $body}) { comment { id } }
 }"""
-
-
-def threads(github: GitHub, number: int) -> list[Thread]:
-    """All review threads of a pull request."""
-    found: list[Thread] = []
-    after: str | None = None
-    while True:
-        data = github.graphql(_THREADS, owner=github.owner, name=github.name, number=number, after=after)
-        page = data["repository"]["pullRequest"]["reviewThreads"]
-        for node in page["nodes"]:
-            comments = node["comments"]["nodes"]
-            first = ((comments[0].get("author") or {}).get("login") or "") if comments else ""
-            bodies = tuple(comment["body"] for comment in comments if not comment["isMinimized"])
-            found.append(Thread(node["id"], bool(node["isResolved"]), node["path"], first, bodies))
-        if not page["pageInfo"]["hasNextPage"]:
-            return found
-        after = page["pageInfo"]["endCursor"]
 
 
 def reply(github: GitHub, thread: str, body: str) -> None:
@@ -127,10 +74,10 @@ def reply(github: GitHub, thread: str, body: str) -> None:
     github.graphql(_REPLY, thread=thread, body=body)
 
 
-def _pull(github: GitHub, data: dict[str, Any]) -> Pull:
+def _pull(github: GitHub, data: dict[str, Any]) -> PullRequest:
     head, base = data["head"], data["base"]
     repo = ((head.get("repo") or {}).get("full_name") or "").lower()
-    return Pull(
+    return PullRequest(
         number=data["number"],
         url=data["html_url"],
         head=head["ref"],

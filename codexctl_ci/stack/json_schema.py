@@ -63,6 +63,13 @@ _SCALAR = ["string", "number", "boolean"]
 _TEMPLATE = {"type": "string", "pattern": r"\{[{%]"}
 _DURATION = {"type": "string", "pattern": r"^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$|\{[{%]", "examples": ["90s", "1h30m"]}
 
+_SIZE = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": r"^[0-9]+\s*([kKmMgG]i?)?[bB]?$|\{[{%]", "examples": ["5Mi", "500k"]},
+    ]
+}
+
 
 def _tidy(part: Any) -> None:
     """Say what may stand in the file: any scalar for a text, which keeps its source, a template for anything else."""
@@ -75,8 +82,12 @@ def _tidy(part: Any) -> None:
     if isinstance(part.get("title"), str):
         part.pop("title")
     kind = part.get("type")
-    if part.pop("format", "") == "duration":
+    form = part.pop("format", "")
+    if form == "duration":
         part.update(_DURATION)
+    elif form == "size":
+        del part["type"], part["minimum"]
+        part.update(_SIZE)
     elif "enum" in part or kind in ("integer", "boolean"):
         keys = [key for key in ("type", "enum", "minimum", "maximum") if key in part]
         part["anyOf"] = [{key: part.pop(key) for key in keys}, dict(_TEMPLATE)]

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from codexctl_ci.stack.schema_types import Duration, Section, absent
+from codexctl_ci.stack.schema_types import Duration, Section, Size, absent
 
 
 class Link(Section):
@@ -123,6 +123,20 @@ class Mcp(Section):
     servers: tuple[McpServer, ...] = ()
 
 
+class PublishSpec(Section):
+    """What agents may publish here, beyond the rules that always hold."""
+
+    allow_paths: tuple[str, ...] = ()
+    """Globs of protected paths that agents may change all the same (workflows, CODEOWNERS, AGENTS.md), and of files
+    that may become executable."""
+    max_files: int = Field(default=500, ge=0)
+    """Most files in one change."""
+    max_file_size: Size = 5 * 1024 * 1024
+    """Largest file."""
+    max_total_size: Size = 20 * 1024 * 1024
+    """All files of a change together."""
+
+
 class CodexSpec(Section):
     """The agent of this project."""
 
@@ -147,3 +161,4 @@ class CodexSpec(Section):
     review_mcp_enabled: bool = Field(default=False, alias="reviewMCPEnabled")
     """The agent itself answers review threads, by an MCP server."""
     mcp: Mcp = absent()
+    publish: PublishSpec = absent()

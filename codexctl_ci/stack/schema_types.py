@@ -4,6 +4,7 @@ The document is read with every scalar as its source text, so that ``1.10`` stay
 booleans or durations read that text here.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
@@ -17,6 +18,19 @@ def _duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
 
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
+_SIZE = re.compile(r"([0-9]{1,12})\s*([kmg]i?)?b?", re.IGNORECASE)
+
+
+def _size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value.strip())
+    if found is None:
+        raise ValueError(f"{value!r} is not a size like 500k, 5Mi or 1048576")
+    return int(found[1]) * _UNITS[(found[2] or "").lower()]
+
+
 def _texts(value: object) -> object:
     return {key: "" if item is None else item for key, item in value.items()} if isinstance(value, dict) else value
 
@@ -26,6 +40,9 @@ TextMap = Annotated[dict[str, str], BeforeValidator(_texts)]
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 """A duration in Go's notation."""
+
+Size = Annotated[int, BeforeValidator(_size), Field(ge=0, json_schema_extra={"format": "size"})]
+"""A number of bytes: ``5Mi``, ``500k`` or plain."""
 
 
 def absent() -> Any:

@@ -1,0 +1,115 @@
+"""Publishing from a command's settings: whose slot, which rules, our clone, what is said afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from codexctl_ci import process
+from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.github import open_github, run_url, server_url
+from codexctl_ci.cli.wiring.notes import own_secrets
+from codexctl_ci.cli.wiring.slots import Slots, open_slots
+from codexctl_ci.errors import ConfigError
+from codexctl_ci.github.client import GitHub
+from codexctl_ci.github.desk import Desk
+from codexctl_ci.github.git import Clone
+from codexctl_ci.guardrails.patch import Policy
+from codexctl_ci.operations.delivery import Delivered, Delivery, Places
+from codexctl_ci.operations.publish import Bot
+from codexctl_ci.operations.slot_access import deployer
+from codexctl_ci.operations.slot_lock import OperationLock
+from codexctl_ci.operations.slot_store import check_epoch
+from codexctl_ci.ports import SlotTree
+from codexctl_ci.prompts.results import Report, read_report
+from codexctl_ci.reporting.issue_comment import EnvironmentNote, render_note
+from codexctl_ci.slots.claims import claim_for
+from codexctl_ci.slots.records import SlotRecord
+from codexctl_ci.stack.project import Project
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """What both commands need, opened. ``secrets`` must not be published in any form."""
+
+    inv: Invocation
+    github: GitHub
+    desk: Desk
+    slots: Slots
+    record: SlotRecord
+    project: Project
+    secrets: tuple[bytes, ...]
+
+    @property
+    def site_url(self) -> str:
+        """Where the environment's site is, empty where it has none."""
+        return f"https://{self.project.site_host}" if self.project.site_host else ""
+
+    def report(self, fallback: str) -> Report:
+        """The agent's last message, taken apart."""
+        return read_report(self.inv.settings[o.FINAL_MESSAGE], fallback_title=fallback)
+
+    def delivery(self, branch: str, message: str) -> Delivery:
+        """The change's way, by this project's rules."""
+        settings = self.inv.settings
+        login = self.desk.login()
+        ttl: timedelta = settings[o.SLOT_TTL]
+        return Delivery(
+            conclusion=settings[o.CONCLUSION],
+            branch=branch,
+            message=message,
+            bot=Bot(settings[o.GH_USERNAME] or login, settings[o.GH_EMAIL] or f"{login}@users.noreply.github.com"),
+            policy=policy_of(self.project, self.secrets),
+            run=settings[o.RUN_ID],
+            link=run_url(self.inv),
+            ttl=ttl,
+        )
+
+    def note(self, done: Delivered, words: str) -> str:
+        """The comment on the outcome."""
+        settings = self.inv.settings
+        note = EnvironmentNote(
+            conclusion=done.conclusion,
+            site_url=self.site_url,
+            namespace=self.record.namespace,
+            slot=0 if self.record.keeps_namespace else self.record.slot,
+            pr_number=done.pull.number if done.pull else 0,
+            pr_url=done.pull.url if done.pull else "",
+            commit=done.commit,
+            run_url=run_url(self.inv),
+            tokens_in=settings[o.TOKENS_IN],
+            tokens_out=settings[o.TOKENS_OUT],
+            rules=done.rules,
+            words=words,
+        )
+        return render_note(note, self.secrets)
+
+
+def open_publishing(inv: Invocation, *, branch: str = "", pr: int = 0) -> Publishing:
+    """The slot that the command's options mean, or that ``branch`` or ``pr`` has. Nothing is written yet.
+
+    Raises ConfigError where there is none, SlotMoved where it has moved on from --epoch.
+    """
+    github = open_github(inv)
+    slots = open_slots(inv)
+    record = _record(slots, branch, pr)
+    return Publishing(inv, github, Desk(github), slots, record, slots.in_slot(record), own_secrets(inv))
+
+
+@contextmanager
+def places_of(
+    publishing: Publishing, comments: Mapping[int, str], words: str
+) -> Iterator[Places]:
+    """Everything that a delivery reaches, with a clone that is gone afterwards."""
+    raise NotImplementedError
+
+
+def policy_of(project: Project, secrets: tuple[bytes, ...]) -> Policy:
+    """What services.yaml lets agents publish."""
+    rules = project.spec.codex.publish
+    return Policy(rules.allow_paths, rules.max_files, rules.max_file_size, rules.max_total_size, secrets)
