@@ -98,8 +98,11 @@ def deliver(places: Places, delivery: Delivery, after: Callable[[Delivered], Del
             lock.check()
             done = after(done)
             now = store.cluster.now()
-            lock.update(lambda known: _settled(renewed_by(known, holder=delivery.run, link=delivery.link, now=now,
-                                                          ttl=delivery.ttl), done))
+            lock.update(
+                lambda known: _settled(
+                    renewed_by(known, holder=delivery.run, link=delivery.link, now=now, ttl=delivery.ttl), done
+                )
+            )
     for number, text in places.comment(done).items():
         places.pulls.comment(number, "env", text)
     return done

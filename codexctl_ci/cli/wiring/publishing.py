@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.github import open_github, run_url, server_url
 from codexctl_ci.cli.wiring.notes import own_secrets
 from codexctl_ci.cli.wiring.slots import Slots, open_slots
+from codexctl_ci.cli.wiring.workspace import open_slot_tree
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.github.client import GitHub
 from codexctl_ci.github.desk import Desk
@@ -102,14 +103,43 @@ def open_publishing(inv: Invocation, *, branch: str = "", pr: int = 0) -> Publis
 
 
 @contextmanager
-def places_of(
-    publishing: Publishing, comments: Mapping[int, str], words: str
-) -> Iterator[Places]:
+def open_places(publishing: Publishing, comment: Callable[[Delivered], Mapping[int, str]]) -> Iterator[Places]:
     """Everything that a delivery reaches, with a clone that is gone afterwards."""
-    raise NotImplementedError
+    inv, github, slots, record = publishing.inv, publishing.github, publishing.slots, publishing.record
+
+    def tree(lock: OperationLock) -> AbstractContextManager[SlotTree]:
+        inside = deployer(slots.cluster, record, lock.check)
+        return open_slot_tree(inv, publishing.project, inside, slots.store, lock.record)
+
+    with tempfile.TemporaryDirectory(prefix="codexctl-clone-") as folder:
+        url = f"{server_url(inv)}/{github.repo}.git"
+        clone = Clone(url, Path(folder), github.git_credentials(), process.run, inv.environ)
+        yield Places(slots.store, record, tree, clone, publishing.desk, comment)
 
 
 def policy_of(project: Project, secrets: tuple[bytes, ...]) -> Policy:
     """What services.yaml lets agents publish."""
     rules = project.spec.codex.publish
     return Policy(rules.allow_paths, rules.max_files, rules.max_file_size, rules.max_total_size, secrets)
+
+
+def _record(slots: Slots, branch: str, pr: int) -> SlotRecord:
+    settings = slots.inv.settings
+    claim = claim_for(
+        slots.store.env,
+        issue=settings[o.ISSUE],
+        pr=pr or settings[o.PR],
+        branch=branch or settings[o.BRANCH],
+        slot=settings[o.SLOT],
+    )
+    if claim is None:
+        raise ConfigError("whose work is to be published?", hint="give --issue, --pr or --slot")
+    record = slots.store.find(claim)
+    if record is None:
+        gone = SlotRecord(slots.store.project, slots.store.env, settings[o.SLOT], "")
+        check_epoch(gone, settings[o.EPOCH])
+        raise ConfigError(f"{claim} has no slot", hint="manage-env list shows all slots")
+    check_epoch(record, settings[o.EPOCH])
+    if settings[o.SLOT] and record.slot != settings[o.SLOT]:
+        raise ConfigError(f"{claim} has slot {record.slot}, not slot {settings[o.SLOT]}", hint="leave --slot out")
+    return record
