@@ -86,7 +86,7 @@ def _tidy(part: Any) -> None:
     if form == "duration":
         part.update(_DURATION)
     elif form == "size":
-        del part["type"], part["minimum"]
+        part.pop("type", None)
         part.update(_SIZE)
     elif "enum" in part or kind in ("integer", "boolean"):
         keys = [key for key in ("type", "enum", "minimum", "maximum") if key in part]

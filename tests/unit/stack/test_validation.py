@@ -240,3 +240,18 @@ def test_hooks_that_say_use_run_beside_their_script_are_let_pass(tmp_path: Path)
 def test_the_type_of_an_image_shows_in_its_keys(tmp_path: Path) -> None:
     images = load(tmp_path, "project: a\nimages:\n  x: {from: f, local: l}\n  y: {repository: r}\n").spec.images
     assert (images["x"].type, images["y"].type) == ("external", "build")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("5Mi", 5 << 20), ("500k", 500_000), ("2 GiB", 2 << 30), ("1048576", 1 << 20)]
+)
+def test_sizes_are_read_with_their_unit(tmp_path: Path, text: str, size: int) -> None:
+    project = load(tmp_path, f"project: shop\ncodex: {{publish: {{maxFileSize: {text}, allowPaths: [.github/**]}}}}\n")
+    rules = project.spec.codex.publish
+    assert (rules.max_file_size, rules.max_files, rules.allow_paths) == (size, 500, (".github/**",))
+
+
+@pytest.mark.parametrize("text", ["-1", "5 apples", "1.5Mi"])
+def test_what_is_no_size_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidStack, match="maxFileSize"):
+        load(tmp_path, f"project: shop\ncodex: {{publish: {{maxFileSize: {text}}}}}\n")
