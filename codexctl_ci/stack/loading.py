@@ -195,7 +195,9 @@ _LATE_NAMES = (
 
 def _with_late_hooks(project: Project, text: str, config: str) -> StackSpec:
     """The spec with its hooks rendered again where they may use what only the rendered file knows."""
-    if "hooks:" not in text or not any(f"{mark}{name}" in text for name in _LATE_NAMES for mark in (".", " ", "(", "{")):
+    if "hooks:" not in text or not any(
+        f"{mark}{name}" in text for name in _LATE_NAMES for mark in (".", " ", "(", "{")
+    ):
         return project.spec
     later = render_document(text, config, project.engine, project.context)
     spec = validate(later, unknown_keys_are_errors=False).spec
