@@ -47,9 +47,12 @@ class Place(Protocol):
 
 @dataclass
 class PodPlace:
-    """A container of a pod. The pod's UID is its identity: another pod of that name is another place."""
+    """A container of a pod. The pod's UID is its identity: another pod of that name is another place.
 
-    cluster: ClusterApi
+    ``cluster`` gives the API with an identity that is still good: a run may outlast a token.
+    """
+
+    cluster: Callable[[], ClusterApi]
     namespace: str
     pod: str
     uid: str
@@ -65,7 +68,7 @@ class PodPlace:
         timeout: timedelta,
     ) -> ExecResult:
         """Run a command in the container."""
-        return self.cluster.execute(
+        return self.cluster().execute(
             self.namespace,
             self.pod,
             argv,
@@ -77,7 +80,7 @@ class PodPlace:
 
     def gone(self) -> str:
         """Why the pod is no more."""
-        pod = self.cluster.get(Ref("v1", "Pod", self.pod, self.namespace))
+        pod = self.cluster().get(Ref("v1", "Pod", self.pod, self.namespace))
         if pod is None:
             return "the pod was deleted"
         if pod["metadata"].get("uid") != self.uid:
@@ -92,7 +95,7 @@ class PodPlace:
     def destroy(self) -> None:
         """Delete the pod, this very one; its Deployment makes a new one."""
         try:
-            self.cluster.delete(Ref("v1", "Pod", self.pod, self.namespace), uid=self.uid)
+            self.cluster().delete(Ref("v1", "Pod", self.pod, self.namespace), uid=self.uid)
         except ApiError as error:
             if not error.conflict:
                 raise
@@ -102,7 +105,7 @@ class PodPlace:
 
     def last_end(self) -> str:
         """How the container ended the last time, as Kubernetes tells it; empty where it never did."""
-        pod = self.cluster.get(Ref("v1", "Pod", self.pod, self.namespace))
+        pod = self.cluster().get(Ref("v1", "Pod", self.pod, self.namespace))
         return last_termination(pod or {}, self.container)
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,11 +18,12 @@ SERVICE = "codex"
 _WAIT = timedelta(minutes=3)
 
 
-def find_agent_place(cluster: ClusterApi, namespace: str, *, wait: timedelta = _WAIT) -> PodPlace:
-    """The newest running pod of the Deployment ``codex``, waited for.
+def find_agent_place(cluster_of: Callable[[], ClusterApi], namespace: str, *, wait: timedelta = _WAIT) -> PodPlace:
+    """The newest running pod of the Deployment ``codex``, waited for. ``cluster_of``: see PodPlace.
 
     Raises ConfigError where there is no such Deployment, NotReady where none of its pods runs in time.
     """
+    cluster = cluster_of()
     deployment = cluster.get(Ref("apps/v1", "Deployment", SERVICE, namespace))
     if deployment is None:
         raise ConfigError(
@@ -58,7 +60,7 @@ def find_agent_place(cluster: ClusterApi, namespace: str, *, wait: timedelta = _
             reason="; ".join(_trouble(pod) for pod in pods.values()) or "it has no pods",
         )
     container = _container(found)
-    return PodPlace(cluster, namespace, found["metadata"]["name"], found["metadata"]["uid"], container)
+    return PodPlace(cluster_of, namespace, found["metadata"]["name"], found["metadata"]["uid"], container)
 
 
 def _running(pods: dict[str, Manifest]) -> Manifest | None:

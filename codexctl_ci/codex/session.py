@@ -58,6 +58,11 @@ class CodexRuntime:
             return ending
         except PlaceGone as gone:
             return following.broken(str(gone), stopped=bool(_gone(self._place)))
+        except ApiError as error:
+            if remote is None:
+                raise
+            # A slot that was cleaned up meanwhile refuses us; whatever it is, the run has an ending that says so.
+            return following.broken(str(error), stopped=False)
         except CodexctlError:
             raise
         except BaseException:

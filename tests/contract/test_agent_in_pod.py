@@ -64,7 +64,7 @@ class Pod:
     namespace: str
 
     def place(self) -> PodPlace:
-        return find_agent_place(self.cluster, self.namespace)
+        return find_agent_place(lambda: self.cluster, self.namespace)
 
     def run(self, model: Model, key: str = "1-77", place: PodPlace | None = None, **more: object) -> AgentEnding:
         values: dict[str, object] = {
@@ -204,7 +204,7 @@ def test_model_that_refuses_is_the_agents_error(pod: Pod, status: int, words: st
 def test_namespace_without_codex_names_the_other_executor(sandbox: State, namespace: str) -> None:
     cluster = Cluster.open(load_connection({}, kubeconfig=str(sandbox.kubeconfig)))
     with pytest.raises(ConfigError, match="--executor runner"):
-        find_agent_place(cluster, namespace)
+        find_agent_place(lambda: cluster, namespace)
 
 
 def test_state_folder_is_made_below_the_workspace_only(pod: Pod, tmp_path: Path) -> None:
