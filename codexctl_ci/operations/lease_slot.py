@@ -118,8 +118,12 @@ class _Run:
 
     def leave(self) -> None:
         """Give the place in the queue back, if it is ours and not used up."""
-        if self.own_uid and not self.took:
+        if not self.own_uid or self.took:
+            return
+        try:
             self.store.drop_claim(self.claim, uid=self.own_uid)
+        except ApiError as error:
+            log.warning("could not leave the queue, the place runs out in %s: %s", format_duration(STALE), error)
 
     def _view(self) -> View:
         return replace(self.store.view_of(self.feed.objects.values()), taken=self.outside.taken)

@@ -51,12 +51,12 @@ class OperationLock:
         patience: timedelta = timedelta(minutes=10),
         beside_agent: bool = False,
         agent_key: str = "",
-        seconds: int = LOCK_SECONDS,
+        seconds: int = 0,
         clock: Callable[[], float] = steady_seconds,
     ) -> None:
         self._store, self._slot, self._epoch, self._clock = store, slot, epoch, clock
         self._patience, self._beside_agent, self._agent_key = patience, beside_agent, agent_key
-        self._mine = Lock(by=secrets.token_hex(8), run=run, what=what, seconds=seconds)
+        self._mine = Lock(by=secrets.token_hex(8), run=run, what=what, seconds=seconds or LOCK_SECONDS)
         self._renewed = 0.0
         self._lost: SlotMoved | None = None
         self._end = threading.Event()
