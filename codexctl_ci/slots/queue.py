@@ -158,7 +158,12 @@ def assignments(view: View, limit: int, queue: list[ClaimRecord]) -> dict[str, i
         if claim.firm and claim.target in usable and claim.wanted in (0, claim.target):
             places[claim.claim.key] = claim.target
             usable.remove(claim.target)
-    # The rest of those who asked for one slot only hold no place for others.
+    for claim in _guesses(queue, places, usable):
+        # A guess that was right is being taken already, unless that would leave somebody who came earlier without.
+        earlier = sum(1 for other in queue if _before(other, claim) and other.claim.key not in places)
+        if claim.target in usable and earlier < len(usable):
+            places[claim.claim.key] = claim.target
+            usable.remove(claim.target)
     for claim in queue:
         if claim.claim.key in places:
             continue
@@ -169,6 +174,24 @@ def assignments(view: View, limit: int, queue: list[ClaimRecord]) -> dict[str, i
         elif usable:
             places[claim.claim.key] = usable.pop(0)
     return places
+
+
+def _guesses(queue: list[ClaimRecord], places: Mapping[str, int], usable: list[int]) -> list[ClaimRecord]:
+    """Claims that guessed a free slot as they came, in the order they were written."""
+    found = [
+        claim
+        for claim in queue
+        if claim.claim.key not in places and claim.target in usable and claim.wanted in (0, claim.target)
+    ]
+    return sorted(found, key=lambda claim: _number(claim.resource_version))
+
+
+def _before(one: ClaimRecord, other: ClaimRecord) -> bool:
+    return (one.created or _NEVER) < (other.created or _NEVER)
+
+
+def _number(version: str) -> float:
+    return int(version) if version.isdigit() else float("inf")
 
 
 def _spent(view: View) -> set[str]:
@@ -198,7 +221,8 @@ def _settled_at(claim: ClaimRecord) -> datetime:
     return (claim.created or _NEVER) + SETTLING
 
 
-def _freed(view: View, number: int) -> datetime:
+def _freed(view: View, number: int) -> float:
+    """When the slot became free, as the order of versions tells: no clock is as exact. Slots never used come last:
+    the host names of used ones have certificates already."""
     record = view.slots.get(number)
-    # Used ones first: their host names have certificates already.
-    return (record.freed if record else None) or _LAST
+    return _number(record.resource_version) if record else float("inf")

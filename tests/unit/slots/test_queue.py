@@ -42,7 +42,8 @@ def held(slot: int, number: int) -> SlotRecord:
 
 
 def free(slot: int, at: int = 0) -> SlotRecord:
-    return freed(cleaning(held(slot, 900 + slot), "x"), T0 + at * SECOND)
+    record = freed(cleaning(held(slot, 900 + slot), "x"), T0 + at * SECOND)
+    return replace(record, resource_version=str(100 + at))
 
 
 def view(slots: list[SlotRecord] = [], claims: list[ClaimRecord] = [], taken: set[int] = set()) -> View:  # noqa: B006
@@ -74,10 +75,30 @@ def test_wrong_guess_is_written_anew_before_the_slot_is_taken() -> None:
 
 
 def test_claims_of_one_second_wait_until_their_order_is_settled() -> None:
-    mine, other = waits(7), waits(8, target=1)
+    mine, other = waits(7), waits(8)
     found = next_action(view([], [mine, other]), Ask(claim(7), 2), T0)
     assert found == Wait(ahead=0, until=T0 + SETTLING)
     assert next_action(view([], [mine, other]), Ask(claim(7), 2), T0 + SETTLING) == Aim(mine, 1)
+
+
+def test_right_guess_of_a_claim_of_the_same_second_is_left_to_it() -> None:
+    mine, quick = waits(7), waits(8, target=1)
+    assert next_action(view([], [mine, quick]), Ask(claim(7), 2), T0 + SETTLING) == Aim(mine, 2)
+    assert next_action(view([], [mine, quick]), Ask(claim(8), 2), T0) == Take(quick, 1, None)
+
+
+def test_guess_never_leaves_an_earlier_claim_without() -> None:
+    early, guesser = waits(7), waits(8, at=5, target=1)
+    slots = [free(1), held(2, 6)]
+    assert next_action(view(slots, [early, guesser]), Ask(claim(7), 2), LATER) == Aim(early, 1)
+    assert isinstance(next_action(view(slots, [early, guesser]), Ask(claim(8), 2), LATER), Wait)
+
+
+def test_of_two_equal_guesses_the_first_written_counts() -> None:
+    second = waits(7, target=1, resource_version="9")
+    first = waits(8, target=1, resource_version="8")
+    assert next_action(view([], [first, second]), Ask(claim(8), 2), T0) == Take(first, 1, None)
+    assert next_action(view([], [first, second]), Ask(claim(7), 2), LATER) == Aim(second, 2)
 
 
 def test_a_claim_alone_in_its_second_need_not_wait() -> None:
