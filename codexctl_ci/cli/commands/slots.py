@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.slots.records import SlotRecord
+
+if TYPE_CHECKING:
+    from codexctl_ci.operations.ensure_ready import Wanted
+    from codexctl_ci.ports import ClusterApi
+    from codexctl_ci.stack.project import Project
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +34,90 @@ def ensure_slot(inv: Invocation) -> None:
     inv.print(f"slot {record.slot} ({how}): namespace {record.namespace}, epoch {record.epoch}")
     inv.summary(
         f"### Slot {record.slot}\n\n{how}, namespace `{record.namespace}`, until {record.expires:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def ensure_ready(inv: Invocation) -> None:
+    """``ci ensure-ready``: outputs as in the reference; ``infra_ready`` and ``infra_unhealthy`` tell of the stack."""
+    from codexctl_ci.cli.wiring.cluster import open_cluster
+    from codexctl_ci.cli.wiring.project import open_project
+    from codexctl_ci.cli.wiring.ready import ReadySteps
+    from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS
+    from codexctl_ci.operations.ensure_ready import ensure_ready as ready
+    from codexctl_ci.slots.records import Prepared
+
+    project = open_project(inv)
+    if project.env in SLOT_ENVIRONMENTS:
+        _ensure_ready_in_slot(inv)
+        return
+    cluster = open_cluster(
+        inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
+    )
+    inv.output(slot=0, namespace=project.namespace, env=project.env, created=False, recreated=False)
+    done = ready(ReadySteps(inv, project, cluster, cluster), _wanted(inv), Prepared(), lambda alter: alter(Prepared()))
+    _tell_readiness(inv, project, cluster, done.ready, new=False)
+
+
+def _ensure_ready_in_slot(inv: Invocation) -> None:
+    from codexctl_ci.cli.commands.sources import tree_changer
+    from codexctl_ci.cli.wiring.cluster import open_cluster
+    from codexctl_ci.cli.wiring.ready import ReadySteps
+    from codexctl_ci.cli.wiring.slots import lease_request, open_slots, slots_of
+    from codexctl_ci.operations.ensure_ready import ensure_ready as ready
+    from codexctl_ci.operations.ensure_slot import ensure_slot as ensure
+    from codexctl_ci.operations.slot_access import deployer
+    from codexctl_ci.operations.slot_lock import OperationLock
+
+    settings = inv.settings
+    slots = open_slots(inv)
+    server = open_cluster(
+        inv,
+        kubeconfig=slots.project.environment.kubeconfig or "",
+        context=slots.project.environment.context or "",
+    )
+    slots = slots_of(inv, slots.project, server)
+    ensured = ensure(slots.store, lease_request(slots), go=slots.go, epoch=settings[o.EPOCH])
+    record = ensured.record
+    _outputs(inv, record)
+    # What an earlier job of this run created is new to this one too, until its stack stands there.
+    new = ensured.created or ensured.recreated or not record.prepared.stack
+    inv.output(created=ensured.created or not record.prepared.infra, recreated=ensured.recreated)
+    with OperationLock(
+        slots.store, record.slot, what="ensure-ready", run=settings[o.RUN_ID], epoch=record.epoch
+    ) as lock:
+        project = slots.in_slot(lock.record)
+        cluster = deployer(server, lock.record)
+        steps = ReadySteps(inv, project, cluster, server, lock.record, tree_changer(lock))
+        done = ready(
+            steps,
+            _wanted(inv),
+            lock.record.prepared,
+            lambda alter: lock.update(lambda known: replace(known, prepared=alter(known.prepared))).prepared,
+        )
+        _tell_readiness(inv, project, cluster, done.ready, new=new)
+    inv.print(f"slot {record.slot}: {record.namespace}, epoch {record.epoch}")
+
+
+def _wanted(inv: Invocation) -> Wanted:
+    from codexctl_ci.operations.ensure_ready import Wanted
+
+    settings = inv.settings
+    return Wanted(
+        sources=bool(settings[o.SOURCE]),
+        images=settings[o.PREPARE_IMAGES],
+        apply=settings[o.APPLY] or settings[o.FORCE_APPLY],
+    )
+
+
+def _tell_readiness(inv: Invocation, project: Project, cluster: ClusterApi, ready: bool | None, *, new: bool) -> None:
+    from codexctl_ci.cli.wiring.ready import agents_place_is_there, run_arguments
+
+    inv.output(
+        infra_ready=ready is True,
+        infra_unhealthy=ready is False,
+        codexctl_env_ready=agents_place_is_there(cluster, project.namespace),
+        codexctl_new_env=new,
+        codexctl_run_args=run_arguments(project),
     )
 
 

@@ -69,12 +69,18 @@ def open_recipes(inv: Invocation, project: Project) -> Recipes:
     def is_secret(name: str, value: str) -> bool:
         return bool(_SECRET_NAME.search(name)) or inv.redact.finds(value)
 
-    return Recipes(project_root(project), f"linux/{_MACHINES.get(machine, machine)}", "kaniko", is_secret)
+    return Recipes(checkout_root(inv, project), f"linux/{_MACHINES.get(machine, machine)}", "kaniko", is_secret)
 
 
 def project_root(project: Project) -> Path:
     """The folder that holds services.yaml."""
     return Path(project.context.project_root)
+
+
+def checkout_root(inv: Invocation, project: Project) -> Path:
+    """The code that images are built from: the checkout that --source names, else where services.yaml lies."""
+    source = inv.settings[o.SOURCE] if o.SOURCE.name in inv.settings.values else ""
+    return Path(source).resolve() if source else project_root(project)
 
 
 def uses_job(inv: Invocation) -> bool:
@@ -97,7 +103,7 @@ def open_builder(inv: Invocation, project: Project, images: Iterable[ExternalIma
 def _executor(inv: Invocation, project: Project) -> ImageBuilder:
     from codexctl_ci.images.kaniko_executor import KanikoExecutor
 
-    root = project_root(project)
+    root = checkout_root(inv, project)
     options = _options(inv, project, tuple(str(path) for path in _kept(root)))
     return KanikoExecutor(Path(inv.settings[o.KANIKO_EXECUTOR]), root, options, _harmless(inv.environ))
 
