@@ -68,6 +68,8 @@ def _copy_ourselves() -> Path:
             target = tool / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TREE / name, target)
+    # A repository of its own, so that what our own one ignores doesn't concern it.
+    subprocess.run(["git", "init", "-q", "."], cwd=tool, check=True)
     return tool
 
 
