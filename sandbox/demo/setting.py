@@ -151,6 +151,7 @@ def create_repository(tree: Path, stage_folder: Path, state: State, runner: Runn
             "PANTRY_CODEX_IMAGE": f"{state.registry}/codexctl-ci/codex",
         },
     )
-    team.push_folder(repository, tree / "examples" / "project-example")
+    # Staging is not what is shown here.
+    team.push_folder(repository, tree / "examples" / "project-example", message="Start [skip ci]")
     github.hook(f"{runner.url}/hook")
     return Stage(state, github, runner, repository, owner, writer, bot, timings)

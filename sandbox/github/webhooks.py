@@ -28,6 +28,9 @@ class Delivery:
     starts_workflows: bool
 
 
+POST_LIMIT_SECONDS = 120
+
+
 @dataclass
 class Outbox:
     """Keeps every webhook and posts it to the address that asked for them. A failed post is not repeated."""
@@ -76,5 +79,6 @@ class Outbox:
                     "X-Sandbox-Starts-Workflows": "true" if delivery.starts_workflows else "false",
                 },
             )
+            # GitHub gives up after ten seconds; on a loaded machine that would lose runs for no reason of ours.
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(request, timeout=10).close()
+                urllib.request.urlopen(request, timeout=POST_LIMIT_SECONDS).close()
