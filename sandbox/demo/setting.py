@@ -153,5 +153,4 @@ def create_repository(tree: Path, stage_folder: Path, state: State, runner: Runn
     )
     # Staging is not what is shown here.
     team.push_folder(repository, tree / "examples" / "project-example", message="Start [skip ci]")
-    github.hook(f"{runner.url}/hook")
     return Stage(state, github, runner, repository, owner, writer, bot, timings)
