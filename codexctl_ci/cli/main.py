@@ -181,6 +181,9 @@ def _click_command(leaf: str, command: Command, environ: Mapping[str, str], reda
         except CodexctlError as error:
             invocation.failed(error)
             raise
+        except Exception as error:
+            invocation.failed(CodexctlError("an unexpected error", reason=f"{type(error).__name__}: {error}"))
+            raise
         return invocation.exit_code
 
     return click.Command(
