@@ -184,10 +184,9 @@ class _Waiting:
 
     def summarise(self, title: str) -> None:
         """The last wait, or the one that failed, in the job summary."""
+        if not self.results:
+            return
         from codexctl_ci.reporting.wait_report import markdown
 
         chosen = next((result for result in self.results if not result.ready), None)
-        if chosen is None and self.results:
-            chosen = self.results[-1]
-        if chosen is not None:
-            self.inv.summary(markdown(chosen, f"Ready: {title}"))
+        self.inv.summary(markdown(chosen or self.results[-1], f"Ready: {title}"))
