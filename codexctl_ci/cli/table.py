@@ -113,7 +113,7 @@ COMMANDS: tuple[Command, ...] = (
         "diff",
         "What an apply would change.",
         f"{_HERE}.stack_deploy:diff",
-        (*_STACK, *o.CLUSTER, o.EXIT_CODE, o.OUTPUT, o.FORCE_CONFLICTS),
+        (*_STACK, *o.CLUSTER, o.EXIT_CODE, o.OUTPUT, o.FORCE_CONFLICTS, o.EPOCH),
     ),
     Command(
         "apply", "Apply the stack and wait until it is ready.", f"{_HERE}.stack_deploy:apply", (*_APPLY, o.DRY_RUN)
@@ -122,7 +122,7 @@ COMMANDS: tuple[Command, ...] = (
         "destroy",
         "Remove the stack, in reverse order.",
         f"{_HERE}.stack_deploy:destroy",
-        (*_STACK, *o.CLUSTER, *o.TO_GITHUB, o.WAIT, o.WAIT_TIMEOUT, o.PRUNE_VOLUMES, o.DRY_RUN),
+        (*_STACK, *o.CLUSTER, *o.TO_GITHUB, o.WAIT, o.WAIT_TIMEOUT, o.PRUNE_VOLUMES, o.DRY_RUN, o.EPOCH, o.RUN_ID),
     ),
     Command("status", "What is ready and what is not.", f"{_HERE}.stack:status", (*_STACK, *o.CLUSTER, o.OUTPUT)),
     Command(

@@ -19,6 +19,7 @@ from codexctl_ci.operations.parallel import each
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 from codexctl_ci.stack.ownership import has_legacy_fields
+from codexctl_ci.stack.plain_objects import plainly_valid
 
 log = logging.getLogger("codexctl_ci.apply")
 
@@ -71,8 +72,9 @@ class Layer(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """One object's place in the plan. ``verdict``: ``new change same recreate takeover`` or ``unjudged`` (its
-    namespace or kind comes with the stack itself, or it was accepted as it is before)."""
+    """One object's place in the plan. ``verdict``: what the server said to it (``new change recreate takeover``),
+    ``plain`` (so simple that it wasn't asked), or ``unjudged``: it was accepted as it is before, or its namespace or
+    kind comes with the stack itself."""
 
     manifest: Manifest = field(repr=False)
     ref: Ref
@@ -155,6 +157,9 @@ def judge(cluster: ClusterApi, plan: Plan, namespace: str, *, force: bool) -> Pl
         skipped = step.ref.namespace in missing or (step.ref.group, step.ref.kind) in defined
         if skipped or plan.inventory.digest(step.ref) == step.digest:
             return step
+        if key_of(step.ref) not in plan.inventory.entries and plainly_valid(step.manifest):
+            # Most new objects of most stacks: a request saved for each.
+            return replace(step, verdict="plain")
         try:
             return Step(step.manifest, step.ref, step.layer, step.digest, _verdict(cluster, step, force))
         except ApiError as error:

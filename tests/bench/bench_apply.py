@@ -20,7 +20,7 @@ from codexctl_ci.operations.parallel import each
 from codexctl_ci.stack.objects import Manifest, Ref
 from sandbox.state import VARIABLE, read_state
 from tests.bench.rows import Row, alternating, run
-from tests.contract.kube.stacks import config_map, layer, stack_of_42
+from tests.contract.kube.stacks import config_map, deployment, layer, secret, service, stack_of_42
 
 _TURNS = 7
 
@@ -78,7 +78,16 @@ def rows() -> Iterator[Row]:
     with TemporaryDirectory() as folder:
         yield from _small(Place(Path(folder), stack_of_42()))
     with TemporaryDirectory() as folder:
-        many = [config_map(f"c{number}", key="x" * 100, number=str(number)) for number in range(1000)]
+        many = [
+            manifest
+            for number in range(250)
+            for manifest in (
+                config_map(f"c{number}", key="x" * 100, number=str(number)),
+                secret(f"c{number}", password="y" * 40),
+                service(f"c{number}"),
+                deployment(f"c{number}", 0, SETTING=str(number)),
+            )
+        ]
         yield from _thousand(Place(Path(folder), many))
 
 

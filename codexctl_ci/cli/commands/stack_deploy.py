@@ -5,35 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
-from codexctl_ci.cli.wiring.cluster import open_cluster
-from codexctl_ci.cli.wiring.project import open_project, selection_of
-from codexctl_ci.ports import ClusterApi
-from codexctl_ci.stack.project import Project
-
-if TYPE_CHECKING:
-    from codexctl_ci.kube.client import Cluster
+from codexctl_ci.cli.wiring.places import Place, opened
+from codexctl_ci.cli.wiring.project import selection_of
 
 log = logging.getLogger("codexctl_ci.apply")
-
-
-@dataclass(frozen=True)
-class _Place:
-    project: Project
-    cluster: ClusterApi
-    server: Cluster
-
-
-def _place(inv: Invocation) -> _Place:
-    """The project and the cluster of this call."""
-    project = open_project(inv)
-    environment = project.environment
-    server = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
-    return _Place(project, server, server)
 
 
 def apply(inv: Invocation) -> None:
@@ -41,16 +19,17 @@ def apply(inv: Invocation) -> None:
     from codexctl_ci.cli.wiring.deploy import deploy
     from codexctl_ci.reporting.apply_report import apply_line
 
-    place = _place(inv)
-    if inv.settings[o.DRY_RUN]:
-        _print_plan(inv, place)
-        return
-    done = deploy(inv, place.project, place.cluster, place.server, selection=selection_of(inv))
+    dry = inv.settings[o.DRY_RUN]
+    with opened(inv, "apply", writes=not dry) as place:
+        if dry:
+            _print_plan(inv, place)
+            return
+        done = deploy(inv, place.project, place.cluster, place.server, selection=selection_of(inv))
     inv.output(changed=done.result.changed, ready=done.ready)
     inv.print(f"{place.project.namespace}: {apply_line(done.result.objects, done.result.pruned.deleted)}")
 
 
-def _print_plan(inv: Invocation, place: _Place) -> None:
+def _print_plan(inv: Invocation, place: Place) -> None:
     from codexctl_ci.cli.wiring.deploy import apply_options
     from codexctl_ci.operations.apply import plan_apply
     from codexctl_ci.stack.rendering import render
@@ -74,11 +53,11 @@ def diff(inv: Invocation) -> None:
     from codexctl_ci.reporting import diff_text
     from codexctl_ci.stack.rendering import render
 
-    place = _place(inv)
-    selection = selection_of(inv)
-    rendered = render(place.project, selection, namespaced=place.server.namespaced)
-    options = apply_options(inv, place.project, whole=selection.everything)
-    found = diff_stack(place.cluster, rendered.layers, options)
+    with opened(inv, "diff", writes=False) as place:
+        selection = selection_of(inv)
+        rendered = render(place.project, selection, namespaced=place.server.namespaced)
+        options = apply_options(inv, place.project, whole=selection.everything)
+        found = diff_stack(place.cluster, rendered.layers, options)
     if inv.settings[o.OUTPUT] == "json":
         inv.print(json.dumps(diff_text.as_data(found), indent=2, ensure_ascii=False))
     else:
@@ -91,6 +70,11 @@ def diff(inv: Invocation) -> None:
 
 def destroy(inv: Invocation) -> None:
     """Remove the stack from its namespace, in reverse order; the namespace itself stays."""
+    with opened(inv, "destroy", writes=not inv.settings[o.DRY_RUN]) as place:
+        _destroy(inv, place)
+
+
+def _destroy(inv: Invocation, place: Place) -> None:
     from codexctl_ci.cli.wiring.hooks import open_hooks
     from codexctl_ci.operations.destroy import DestroyOptions, destroy_stack
     from codexctl_ci.operations.preflight import preflight
@@ -98,8 +82,7 @@ def destroy(inv: Invocation) -> None:
     from codexctl_ci.stack.objects import ref_of
     from codexctl_ci.stack.rendering import render
 
-    place, settings = _place(inv), inv.settings
-    project, selection = place.project, selection_of(inv)
+    settings, project, selection = inv.settings, place.project, selection_of(inv)
     rendered = render(project, selection, namespaced=place.server.namespaced)
     options = DestroyOptions(
         project.env,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -148,8 +150,6 @@ def test_missing_rights_are_listed_before_anything_is_done(
     account: Manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "weak"}}
     account["metadata"]["namespace"] = namespace
     cluster.create(account)
-    from datetime import timedelta
-
     token = cluster.token_for(namespace, "weak", timedelta(minutes=10))
     weak = tmp_path / "weak"
     context = {"cluster": "c", "user": "u"}
@@ -180,3 +180,59 @@ hooks:
     done = call("apply", PATH="/usr/bin:/bin")
     assert done.code == 0, done.err
     assert said.read_text() == f"before all in {namespace}\nafter all\n"
+
+
+def test_slot_is_deployed_into_by_its_own_account_and_cluster_scoped_objects_by_ours(
+    kubeconfig: Path, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], namespace: str
+) -> None:
+    project = f"p{uuid.uuid4().hex[:8]}"
+    role = f"""
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: {project}}}
+rules: []
+"""
+    services = SERVICES.replace("project: shop", f"project: {project}\nstate: {{configmapNamespace: {namespace}}}")
+    write_files(tmp_path, {"services.yaml": services, "settings.yaml": SETTINGS + "---" + role, "web.yaml": WEB})
+    surroundings = {"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
+    place = ["--config", str(tmp_path / "services.yaml"), "--env", "ai", "--issue", "7"]
+
+    def call(*words: str) -> Called:
+        code = main([*words, *place], surroundings)
+        said = capsys.readouterr()
+        return Called(code, said.out, said.err)
+
+    none = call("apply")
+    assert none.code == 2 and "ensure-slot" in none.err
+    slot = f"{project}-dev-1"
+    try:
+        leased = call("ci", "ensure-slot")
+        assert leased.code == 0, leased.err
+        done = call("apply")
+        assert done.code == 0, done.err
+        assert find(cluster, "Deployment", "web", slot, "apps/v1") is not None
+        assert find(cluster, "ClusterRole", project, "", "rbac.authorization.k8s.io/v1") is not None
+        assert "no difference" in call("diff").out
+        gone = call("destroy", "--prune-volumes")
+        assert gone.code == 0, gone.err
+        assert f"ClusterRole/{project} stays" in gone.out
+        assert find(cluster, "Namespace", slot, "") is not None
+        stale = call("apply", "--epoch", "99")
+        assert stale.code == 1 and "epoch" in stale.err
+    finally:
+        cluster.delete(Ref("v1", "Namespace", slot))
+        cluster.delete(Ref("rbac.authorization.k8s.io/v1", "ClusterRole", project))
+
+
+def test_destroy_says_what_holds_on_to_finalizers(call: Call, cluster: Cluster, namespace: str) -> None:
+    assert call("apply", "--no-wait").code == 0
+    settings = Ref("v1", "ConfigMap", "settings", namespace)
+    cluster.patch(settings, {"metadata": {"finalizers": ["example.org/keeper"]}})
+    try:
+        done = call("destroy", "--wait-timeout", "8s")
+        assert done.code == 5
+        assert "ConfigMap/settings" in done.err and "example.org/keeper" in done.err
+    finally:
+        cluster.patch(settings, {"metadata": {"finalizers": None}})
+    again = call("destroy")
+    assert again.code == 0, again.err
