@@ -83,8 +83,11 @@ class ClusterApi(Protocol):
     def check_new(self, manifest: Manifest) -> None:
         """Have the server judge the manifest as a new object of another name, without making it. Raises ApiError."""
 
-    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
-        """Whether our identity has the right, by the server's own word (SelfSubjectAccessReview)."""
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "", *, name: str = "") -> bool:
+        """Whether our identity has the right, by the server's own word (SelfSubjectAccessReview).
+
+        ``kind`` may name a part too (``Pod/exec``); ``name`` asks about one object alone.
+        """
 
     def server_version(self) -> str:
         """The server's version, like ``v1.36.3``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from codexctl_ci.cli import options as o
@@ -235,6 +236,8 @@ COMMANDS: tuple[Command, ...] = (
         "What is missing here, and how to get it.",
         f"{_HERE}.doctor:doctor",
         (*_SLOTS, *o.TO_GITHUB, *_VOLUME, *_KANIKO, o.MAX, o.OUTPUT),
+        # What doesn't answer soon isn't well.
+        defaults={o.REQUEST_TIMEOUT.name: timedelta(seconds=10)},
     ),
     Command("schema", "JSON Schema of services.yaml.", f"{_HERE}.stack:schema"),
 )

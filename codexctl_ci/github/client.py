@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from codexctl_ci.errors import ApiError, ConfigError
 
 if TYPE_CHECKING:
+    from github.Auth import Auth
     from github.GithubRetry import GithubRetry
     from github.Requester import Requester
 
@@ -93,30 +95,39 @@ class GitHub:
         raise AssertionError("unreachable")
 
     def _graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
-        from github.GithubException import GithubException
-
-        try:
+        with self._asking("POST", "graphql"):
             _, answer = self._connection().graphql_query(query, dict(variables))
-        except GithubException as error:
-            raise _translated("POST", "graphql", error) from None
-        except OSError as error:
-            raise _unreachable(self._api_url, error) from None
         return answer["data"]
 
     def login(self) -> str:
         """The login that this identity writes as."""
         if not self._login:
             if self._identity.app_id:
-                slug = self._integration().get_app().slug
-                self._login = f"{slug}[bot]"
+                with self._asking("GET", "/app"):
+                    self._login = f"{self._integration().get_app().slug}[bot]"
             else:
                 self._login = str(self.call("GET", "/user")["login"])
         return self._login
 
+    def app_rights(self) -> dict[str, str] | None:
+        """What the App was given in this repository (name to ``read`` or ``write``); None for a token."""
+        if not self._identity.app_id:
+            return None
+        with self._asking("GET", self._path("installation")):
+            installation = self._integration().get_repo_installation(self.owner, self.name)
+        return {str(name): str(level) for name, level in (installation.raw_data.get("permissions") or {}).items()}
+
+    def scopes(self) -> tuple[str, ...] | None:
+        """The scopes of a classic token; None for tokens of another kind, whose rights GitHub doesn't tell."""
+        headers, _ = self._send("GET", self._path(""), {}, None)
+        told = headers.get("x-oauth-scopes")
+        return None if told is None else tuple(part.strip() for part in str(told).split(",") if part.strip())
+
     def git_credentials(self) -> tuple[str, str]:
         """User name and password for git over HTTP."""
-        auth = self._connection().auth
-        return "x-access-token", auth.token if auth else ""
+        with self._asking("POST", "/app/installations"):
+            auth = self._connection().auth
+            return "x-access-token", auth.token if auth else ""
 
     def _path(self, path: str) -> str:
         return path if path.startswith("/") else f"/repos/{self.repo}/{path}".rstrip("/")
@@ -124,27 +135,35 @@ class GitHub:
     def _send(
         self, verb: str, url: str, query: Mapping[str, Any], body: Mapping[str, Any] | None
     ) -> tuple[dict[str, Any], Any]:
+        with self._asking(verb, url):
+            return self._connection().requestJsonAndCheck(verb, url, dict(query) or None, input=body)
+
+    @contextmanager
+    def _asking(self, verb: str, url: str) -> Iterator[None]:
+        """Errors of the libraries below become ours."""
         from github.GithubException import GithubException
+        from jwt.exceptions import PyJWTError
 
         try:
-            return self._connection().requestJsonAndCheck(verb, url, dict(query) or None, input=body)
+            yield
         except GithubException as error:
             raise _translated(verb, url, error) from None
+        except PyJWTError as error:
+            raise ConfigError(
+                "the App's private key is none",
+                reason=type(error).__name__,
+                hint="CODEXCTL_APP_PRIVATE_KEY is the whole PEM file that GitHub gave you",
+            ) from None
         except OSError as error:
             # requests' exceptions are OSErrors: no answer at all.
             raise _unreachable(self._api_url, error) from None
 
     def _connection(self) -> Requester:
         if self._requester is None:
-            from github import Auth, Github
+            from github import Github
 
-            auth: Auth.Auth = Auth.Token(self._identity.token)
-            if self._identity.app_id:
-                integration = self._integration()
-                installation = integration.get_repo_installation(self.owner, self.name)
-                auth = integration.get_github_for_installation(installation.id).requester.auth or auth
             self._requester = Github(
-                auth=auth,
+                auth=self._auth(),
                 base_url=self._api_url,
                 retry=_retry(),
                 timeout=30,
@@ -153,10 +172,23 @@ class GitHub:
             ).requester
         return self._requester
 
+    def _auth(self) -> Auth:
+        from github.Auth import Token
+
+        if not self._identity.app_id:
+            return Token(self._identity.token)
+        integration = self._integration()
+        installation = integration.get_repo_installation(self.owner, self.name)
+        # It renews its token, which lasts an hour, by itself.
+        auth: Auth = integration.get_github_for_installation(installation.id).requester.auth
+        return auth
+
     def _integration(self) -> Any:
         from github import Auth, GithubIntegration
 
-        auth = Auth.AppAuth(self._identity.app_id, self._identity.private_key)
+        # Where a secret may hold one line only, its newlines are written as two signs.
+        key = self._identity.private_key.replace("\\n", "\n")
+        auth = Auth.AppAuth(self._identity.app_id, key)
         return GithubIntegration(auth=auth, base_url=self._api_url)
 
 

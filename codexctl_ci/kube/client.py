@@ -285,19 +285,20 @@ class Cluster:
             )
         return found
 
-    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
-        resource = self._resource(api_version, kind)
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "", *, name: str = "") -> bool:
+        kind, slash, part = kind.partition("/")
+        plural = self._resource(api_version, kind).plural + slash + part
         group = api_version.rpartition("/")[0]
         with self._rights_lock:
             if namespace and namespace not in self._rights:
                 status = self._review("SelfSubjectRulesReview", {"namespace": namespace})
                 self._rights[namespace] = status.get("resourceRules") or []
         # The rules answer most questions with one request; what they don't allow is asked for one by one.
-        if any(_allows(rule, verb, group, resource.plural) for rule in self._rights.get(namespace, [])):
+        if any(_allows(rule, verb, group, plural) for rule in self._rights.get(namespace, [])):
             return True
-        attributes = {"verb": verb, "group": group, "resource": resource.plural}
-        if namespace:
-            attributes["namespace"] = namespace
+        attributes = {"verb": verb, "group": group, "resource": plural.partition("/")[0], "subresource": part}
+        attributes |= {"namespace": namespace, "name": name}
+        attributes = {key: value for key, value in attributes.items() if value or key == "group"}
         return bool(self._review("SelfSubjectAccessReview", {"resourceAttributes": attributes}).get("allowed"))
 
     def _review(self, kind: str, spec: Mapping[str, Any]) -> Manifest:

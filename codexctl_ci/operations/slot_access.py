@@ -137,8 +137,8 @@ class SlotScoped(ClusterApi):
     def check_new(self, manifest: Manifest) -> None:
         self._for(ref_of(manifest).namespace).check_new(manifest)
 
-    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
-        return self._for(namespace).may(verb, api_version, kind, namespace)
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "", *, name: str = "") -> bool:
+        return self._for(namespace).may(verb, api_version, kind, namespace, name=name)
 
     def server_version(self) -> str:
         return self._outside.server_version()

@@ -46,12 +46,18 @@ class MemoryWatch:
 
 
 class MemoryCluster(ClusterApi):
-    """``calls`` lists each request as (verb, what); ``faults`` holds errors to raise by (verb, kind)."""
+    """``calls`` lists each request as (verb, what); ``faults`` holds errors to raise by (verb, kind).
+
+    ``denied`` are rights (verb, kind) that ``may`` denies; ``refused_namespaces`` says which no policy lets pass.
+    """
 
     def __init__(self, *objects: Manifest) -> None:
         self.calls: list[tuple[str, str]] = []
         self.faults: dict[tuple[str, str], list[Exception]] = {}
         self.log_texts: dict[tuple[str, str, bool], str] = {}
+        self.denied: set[tuple[str, str]] = set()
+        self.unknown_kinds: set[str] = set()
+        self.refused_namespaces: Callable[[str], bool] = lambda name: False
         self.watching = threading.Event()
         self._lock = threading.RLock()
         self._version = 0
@@ -204,13 +210,14 @@ class MemoryCluster(ClusterApi):
         return self
 
     def namespaced(self, api_version: str, kind: str) -> bool | None:
-        return True
+        return None if kind in self.unknown_kinds else True
 
     def check_new(self, manifest: Manifest) -> None:
-        raise NotImplementedError
+        if self.refused_namespaces(manifest["metadata"]["name"]):
+            raise ApiError("check", status=422, kind="Invalid")
 
-    def may(self, verb: str, api_version: str, kind: str, namespace: str = "") -> bool:
-        raise NotImplementedError
+    def may(self, verb: str, api_version: str, kind: str, namespace: str = "", *, name: str = "") -> bool:
+        return (verb, kind) not in self.denied
 
     def server_version(self) -> str:
         return "v1.36.3"

@@ -1,0 +1,237 @@
+"""The doctor's checks, each with the neighbour that it asks."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codexctl_ci import REPOSITORY, __version__, process
+from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.errors import CodexctlError
+from codexctl_ci.operations import doctor_cluster, doctor_github, doctor_project
+from codexctl_ci.operations.doctor import Check, Finding, Level
+from codexctl_ci.operations.doctor_cluster import Stack
+from codexctl_ci.stack.project import Project
+
+if TYPE_CHECKING:
+    from codexctl_ci.kube.client import Cluster
+
+_ENVIRONMENTS = (("ai", 1), ("ai-staging", 0))
+_OLDEST_GIT = (2, 38)
+_MISSING_IMAGE = "codexctl-ci/doctor:none"
+
+
+@dataclass
+class Patient:
+    """What could be opened. ``faults`` is what is wrong with services.yaml."""
+
+    inv: Invocation
+    project: Project | None = None
+    stacks: list[Stack] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
+
+
+def open_patient(inv: Invocation) -> Patient:
+    """Read the project as a slot and as staging see it; what cannot be read is a finding."""
+    from codexctl_ci.cli.wiring.project import open_project
+    from codexctl_ci.stack.rendering import render
+
+    patient = Patient(inv)
+    for env, slot in _ENVIRONMENTS:
+        try:
+            project = open_project(inv, env=env, slot=slot)
+            rendered = render(project)
+        except CodexctlError as error:
+            fault = Finding("project", f"stack of {env}", Level.FAIL, str(error), "codexctl-ci render shows the same")
+            patient.faults.append(fault)
+            continue
+        patient.project = patient.project or project
+        patient.stacks.append(Stack(env, project.namespace, rendered.manifests, slot=env == "ai"))
+    return patient
+
+
+def checks(patient: Patient) -> list[Check]:
+    """Everything that can be looked at here."""
+    inv, project = patient.inv, patient.project
+    found = [Check("here", "tools", lambda: _tools()), Check("project", "stack", lambda: _stack(patient))]
+    if project is not None:
+        found += _project_checks(patient, project)
+        found += _cluster_checks(patient, project)
+        found += _image_checks(inv, project)
+    else:
+        found.append(Check("project", "workflows", lambda: _wrappers(inv)))
+    return [*found, *_github_checks(patient)]
+
+
+def _tools() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("here", "Python", Level.OK, f"{version}, codexctl-ci {__version__}")
+    try:
+        done = process.run(["git", "--version"], timeout=timedelta(seconds=10))
+    except FileNotFoundError:
+        yield Finding("here", "git", Level.FAIL, "is not installed", "add it to the runner's image")
+        return
+    text = done.stdout.decode("utf-8", "replace").strip()
+    numbers = re.search(r"(\d+)\.(\d+)", text)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST_GIT:
+        oldest = ".".join(map(str, _OLDEST_GIT))
+        yield Finding("here", "git", Level.FAIL, text, f"publishing needs git {oldest} or newer")
+    else:
+        yield Finding("here", "git", Level.OK, text)
+
+
+def _stack(patient: Patient) -> Iterator[Finding]:
+    yield from patient.faults
+    for stack in patient.stacks:
+        words = f"{len(stack.manifests)} objects for {stack.namespace}"
+        yield Finding("project", f"stack of {stack.env}", Level.OK, words)
+
+
+def _project_checks(patient: Patient, project: Project) -> list[Check]:
+    inv = patient.inv
+    slot = [manifest for stack in patient.stacks if stack.slot for manifest in stack.manifests]
+    return [
+        Check("project", "template variables", lambda: _variables(inv, project)),
+        Check("project", "workflows", lambda: _wrappers(inv)),
+        Check("project", "model's key", lambda: doctor_project.model_key(slot)),
+    ]
+
+
+def _variables(inv: Invocation, project: Project) -> Iterable[Finding]:
+    paths = {project.document.file}
+    paths |= {manifest.path for group in project.spec.infrastructure for manifest in group.manifests}
+    paths |= {manifest.path for service in project.spec.services for manifest in service.manifests}
+    texts = [project.files.read(path) for path in sorted(paths) if project.files.exists(path)]
+    return doctor_project.variables(texts, project.context.env_map, known=_repository_variables(inv))
+
+
+def _repository_variables(inv: Invocation) -> frozenset[str]:
+    """What workflows would add; nothing where GitHub doesn't tell."""
+    from codexctl_ci.cli.wiring.github import github_or_none
+    from codexctl_ci.github.facts import Facts
+
+    github = github_or_none(inv)
+    if github is None:
+        return frozenset()
+    try:
+        return frozenset(Facts(github).variables())
+    except CodexctlError:
+        return frozenset()
+
+
+def _wrappers(inv: Invocation) -> Iterable[Finding]:
+    folder = Path(inv.settings[o.CONFIG]).resolve().parent
+    # services.yaml may lie below the repository's root.
+    root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
+    files = {
+        path.name: path.read_text("utf-8", "replace")
+        for path in sorted((root / ".github" / "workflows").glob("*.y*ml"))
+        if path.is_file()
+    }
+    return doctor_project.wrappers(files, REPOSITORY)
+
+
+def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
+    inv, stacks = patient.inv, patient.stacks
+    try:
+        cluster = _cluster(inv, project)
+    except CodexctlError as error:
+        return [_failing("cluster", "version", error)]
+    state = project.spec.state
+    records = state.configmap_namespace or project.namespace_for("ai-staging", 0)
+    claim = inv.settings[o.WORKSPACE_PVC] or f"{project.name}-workspace"
+    slot = project.namespace_for("ai", 1)
+    go = state.backend.lower() != "lease"
+    return [
+        Check("cluster", "version", lambda: doctor_cluster.version(cluster)),
+        Check("cluster", "rights", lambda: doctor_cluster.rights(cluster, stacks, records, go_records=go)),
+        Check("cluster", "admission policy", lambda: doctor_cluster.admission(cluster, project.name, slot), Level.WARN),
+        Check("cluster", "storage", lambda: doctor_cluster.storage(cluster, stacks), Level.WARN),
+        Check("cluster", "workspace", lambda: doctor_cluster.workspace(cluster, stacks, claim)),
+    ]
+
+
+def _cluster(inv: Invocation, project: Project) -> Cluster:
+    from codexctl_ci.cli.wiring.cluster import open_cluster
+
+    environment = project.environment
+    return open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+
+
+def _failing(area: str, what: str, error: CodexctlError) -> Check:
+    def look() -> Iterable[Finding]:
+        raise error
+
+    return Check(area, what, look)
+
+
+def _image_checks(inv: Invocation, project: Project) -> list[Check]:
+    from codexctl_ci.cli.wiring.images import open_registries, own_hosts
+    from codexctl_ci.stack.images import image_plan
+
+    try:
+        images = image_plan(project)
+    except CodexctlError as error:
+        return [_failing("images", "plan", error)]
+
+    def reach() -> Iterator[Finding]:
+        for host in sorted(own_hosts(images)):
+            open_registries(inv, project, images).digest(f"{host}/{_MISSING_IMAGE}")
+            yield Finding("images", "registry", Level.OK, host)
+
+    def kaniko() -> Iterable[Finding]:
+        return _kaniko(inv, any(image.type == "build" for image in images))
+
+    # In-cluster names are often known to runners only.
+    level = Level.FAIL if inv.in_actions else Level.WARN
+    return [Check("images", "registry", reach, level), Check("images", "Kaniko", kaniko)]
+
+
+def _kaniko(inv: Invocation, builds: bool) -> Iterator[Finding]:
+    executor, image = Path(inv.settings[o.KANIKO_EXECUTOR]), inv.settings[o.KANIKO_IMAGE]
+    if not builds:
+        yield Finding("images", "Kaniko", Level.OK, "nothing is built")
+    elif executor.exists():
+        yield Finding("images", "Kaniko", Level.OK, f"executor {executor}")
+    elif image:
+        yield Finding("images", "Kaniko", Level.OK, f"Jobs of {image}")
+    else:
+        advice = "run this on a runner whose image holds it, or name an image for build Jobs in CODEXCTL_KANIKO_IMAGE"
+        level = Level.FAIL if inv.in_actions else Level.WARN
+        yield Finding("images", "Kaniko", level, f"no executor at {executor}, and no image for build Jobs", advice)
+
+
+def _github_checks(patient: Patient) -> list[Check]:
+    from codexctl_ci.cli.wiring.github import open_github
+    from codexctl_ci.github.facts import Facts
+
+    inv, project = patient.inv, patient.project
+    try:
+        open_github(inv)
+    except CodexctlError as error:
+        return [_failing("github", "token", error)]
+
+    def facts() -> Facts:
+        # Each check has a connection of its own: they run beside each other.
+        return Facts(open_github(inv))
+
+    slots = inv.settings[o.MAX]
+
+    def capacity() -> int | None:
+        try:
+            return doctor_cluster.runner_capacity(_cluster(inv, project)) if project else None
+        except CodexctlError:
+            return None
+
+    return [
+        Check("github", "token", lambda: doctor_github.token(facts())),
+        Check("github", "settings", lambda: doctor_github.settings(facts(), environment="ai-staging")),
+        Check("github", "runners", lambda: doctor_github.runners(facts(), slots, capacity), Level.WARN),
+        Check("github", "runner group", doctor_github.runner_groups),
+    ]
