@@ -130,8 +130,10 @@ class _Run:
 
     def _look_outside(self) -> None:
         self.outside, self.looked_outside = self.look_outside(), True
-        if self.outside.own and not self.request.ask.wanted:
-            self.ask = replace(self.request.ask, wanted=self.outside.own)
+        own, ask = self.outside.own, self.request.ask
+        if own and not ask.wanted:
+            # What the claim has already it keeps, also where the limit has become smaller since.
+            self.ask = replace(ask, wanted=own, limit=ask.limit and max(ask.limit, own))
 
     def _found(self, record: SlotRecord) -> Leased:
         request = self.request

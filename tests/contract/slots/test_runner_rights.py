@@ -1,0 +1,175 @@
+"""What operators install is enough for slots, and for nothing outside of the project's own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from codexctl_ci.errors import ApiError
+from codexctl_ci.kube.client import Cluster
+from codexctl_ci.operations.gc import GcRequest, collect
+from codexctl_ci.operations.link_pull import link_pull
+from codexctl_ci.operations.slot_access import deployer
+from codexctl_ci.operations.slot_lock import OperationLock
+from codexctl_ci.slots.claims import Claim
+from codexctl_ci.slots.leases import API_VERSION, KIND
+from codexctl_ci.stack.objects import Manifest, Ref
+from tests.support.runner_account import shipped_runner
+from tests.support.slot_scene import SlotScene
+
+Try = Callable[[Cluster, "Other"], object]
+
+
+class Other:
+    """Another project on the same cluster: a slot of it, a Secret and a record."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.name = f"o{uuid.uuid4().hex[:8]}"
+        self.namespace = f"{self.name}-dev-1"
+        labels = {"app.kubernetes.io/managed-by": "codexctl-ci", "codexctl.io/project": self.name}
+        cluster.create(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
+        )
+        cluster.create(self.thing("v1", "Secret", "key"))
+        cluster.create(self.thing(API_VERSION, KIND, "record"))
+        cluster.create(self.thing("v1", "ServiceAccount", "deployer"))
+
+    def thing(self, api_version: str, kind: str, name: str, **body: object) -> Manifest:
+        meta = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": api_version, "kind": kind, "metadata": meta, **body}
+
+
+@pytest.fixture(scope="module")
+def project() -> str:
+    return f"p{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def runner(cluster: Cluster, project: str) -> Iterator[Cluster]:
+    with shipped_runner(cluster, project) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def other(cluster: Cluster) -> Iterator[Other]:
+    made = Other(cluster)
+    yield made
+    cluster.delete(Ref("v1", "Namespace", made.namespace))
+
+
+def test_runner_can_do_all_that_slots_need(cluster: Cluster, runner: Cluster, project: str) -> None:
+    scene = SlotScene(cluster, f"{project}-ai-staging", project)
+    record = scene.ensure(7, cluster=runner).record
+    assert scene.ensure(7, cluster=runner).record.slot == record.slot
+    link_pull(scene.store(runner), Claim("ai", "issue", 7), 12)
+    with OperationLock(scene.store(runner), record.slot, what="apply") as lock:
+        inside = deployer(runner, lock.record, lock.check)
+        meta = {"name": "x", "namespace": record.namespace}
+        inside.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"a": "b"}})
+        inside.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta})
+        assert inside.list("v1", "Secret", record.namespace).items
+    assert collect(scene.store(runner), GcRequest(), go=scene.go(runner)) == []
+    assert scene.clean(record.slot, cluster=runner).free
+
+
+def test_slot_of_the_go_tool_is_adopted_as_the_runner(cluster: Cluster, runner: Cluster, project: str) -> None:
+    scene = SlotScene(cluster, f"{project}-ai-staging", project)
+    own = scene.namespace_of(9)
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}})
+    scene.go_config_map(9, issue="77", namespace=own)
+    record = scene.ensure(77, cluster=runner).record
+    assert (record.slot, record.namespace) == (9, own)
+    assert scene.clean(9, cluster=runner).free
+
+
+FORBIDDEN: dict[str, Try] = {
+    "delete its namespace": lambda r, o: r.delete(Ref("v1", "Namespace", o.namespace)),
+    "label its namespace": lambda r, o: r.patch(
+        Ref("v1", "Namespace", o.namespace), {"metadata": {"labels": {"a": "b"}}}
+    ),
+    "make a namespace of another name": lambda r, o: r.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{o.name}-dev-2"}}
+    ),
+    "read its secrets": lambda r, o: r.get(Ref("v1", "Secret", "key", o.namespace)),
+    "list all secrets": lambda r, o: r.list("v1", "Secret"),
+    "read its leases": lambda r, o: r.get(Ref(API_VERSION, KIND, "record", o.namespace)),
+    "change its leases": lambda r, o: r.patch(Ref(API_VERSION, KIND, "record", o.namespace), {"spec": {}}),
+    "delete its leases": lambda r, o: r.delete(Ref(API_VERSION, KIND, "record", o.namespace)),
+    "list its pods": lambda r, o: r.list("v1", "Pod", o.namespace),
+    "get a token there": lambda r, o: r.token_for(o.namespace, "deployer", timedelta(minutes=10)),
+    "make an account there": lambda r, o: r.create(o.thing("v1", "ServiceAccount", "mine")),
+    "bind a role there": lambda r, o: r.create(
+        o.thing(
+            "rbac.authorization.k8s.io/v1",
+            "RoleBinding",
+            "mine",
+            roleRef={
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "codexctl-slot-deployer",
+            },
+        )
+    ),
+    "bind it everywhere": lambda r, o: r.create(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": f"mine-{o.name}"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "codexctl-slot-deployer",
+            },
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_another_project_is_out_of_the_runners_reach(runner: Cluster, other: Other, what: str) -> None:
+    with pytest.raises(ApiError) as denied:
+        FORBIDDEN[what](runner, other)
+    assert denied.value.status in (403, 422)
+
+
+def test_stronger_role_than_the_deployers_is_not_bound(runner: Cluster, cluster: Cluster, project: str) -> None:
+    scene = SlotScene(cluster, f"{project}-ai-staging", project)
+    record = scene.ensure(8, cluster=runner).record
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "mine", "namespace": record.namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+    }
+    with pytest.raises(ApiError) as denied:
+        runner.create(binding)
+    assert denied.value.status == 403
+    scene.clean(record.slot)
+
+
+def test_namespace_of_another_owner_is_safe_even_under_a_slots_name(
+    runner: Cluster, cluster: Cluster, project: str
+) -> None:
+    name = f"{project}-dev-8"
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    try:
+        with pytest.raises(ApiError) as denied:
+            runner.delete(Ref("v1", "Namespace", name))
+        assert denied.value.status in (403, 422)
+    finally:
+        cluster.delete(Ref("v1", "Namespace", name))
+
+
+@pytest.mark.parametrize("what", [what for what in FORBIDDEN if what != "list all secrets"])
+def test_another_project_is_out_of_a_deployers_reach(
+    runner: Cluster, cluster: Cluster, other: Other, project: str, what: str
+) -> None:
+    scene = SlotScene(cluster, f"{project}-ai-staging", project)
+    record = scene.ensure(9, cluster=runner).record
+    inside = deployer(runner, record)._for(record.namespace)  # type: ignore[attr-defined]
+    with pytest.raises(ApiError) as denied:
+        FORBIDDEN[what](inside, other)
+    assert denied.value.status in (403, 422)
