@@ -217,7 +217,9 @@ COMMANDS: tuple[Command, ...] = (
         f"{_HERE}.github:resolve_root",
         (*o.TO_GITHUB, o.ISSUE, o.FOCUS_ISSUE),
     ),
-    Command("pr detect", "The pull request of a branch.", f"{_HERE}.github:detect_pr", (*o.TO_GITHUB, o.BRANCH, o.ISSUE)),
+    Command(
+        "pr detect", "The pull request of a branch.", f"{_HERE}.github:detect_pr", (*o.TO_GITHUB, o.BRANCH, o.ISSUE)
+    ),
     Command("pr publish", "The agent's change as a branch and a pull request.", f"{_HERE}.publish:publish", _PUBLISH),
     Command(
         "pr review-apply",
