@@ -50,13 +50,43 @@ def _outside(keep: bool) -> int:
         # Inside the sandbox there is no package index; a runner in a cluster does this itself.
         subprocess.run([tool / "actions" / "codexctl-ci", "--version"], env=os.environ | environment, check=True)
     name = NAME.format(os.getpid())
+    before = machine()
     sandbox = nullcontext(start(prepared, progress, name=name)) if keep else running(prepared, progress, name=name)
     with sandbox as state:
         words = [sys.executable, "-m", "sandbox.demo", "--inside", name, *(["--keep"] if keep else [])]
         code = run_inside(state, words, environment)
     if keep:
         (BUILD / "name").write_text(name)
-    return code
+        return code
+    left = traces(name, before)
+    for trace in left:
+        print(f"left behind: {trace}", file=sys.stderr)
+    if not left:
+        print("nothing is left behind: no process, mount, interface or iptables rule")
+    return code or (1 if left else 0)
+
+
+def machine() -> frozenset[str]:
+    """What a cluster would add to the machine's own network: interfaces and iptables rules."""
+    found = {f"interface {link.name}" for link in Path("/sys/class/net").iterdir()}
+    if shutil.which("iptables-save"):
+        rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
+        found |= {f"iptables rule {line}" for line in rules.splitlines() if line.startswith("-A")}
+    return frozenset(found)
+
+
+def traces(name: str, before: frozenset[str]) -> list[str]:
+    """What of a sandbox of that name is still there: processes, mounts, and what its network added."""
+    found = sorted(machine() - before)
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = place.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if f"/run/{name}" in line:
+            found.append(f"process {place.parent.name}: {line[:100]}")
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    return found + [f"mount {line.split()[1]}" for line in mounts if f"/run/{name}" in line]
 
 
 def _copy_ourselves() -> Path:

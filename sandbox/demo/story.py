@@ -27,6 +27,7 @@ def play(stage: Stage, line: Timeline) -> None:
         issue = _label(stage)
         run = _over(stage, "issues", "labeled", issue)
         step.detail = _succeeded(stage, run)
+    _commands(stage, report)
     with line.step("the slot, seen by kubectl") as step:
         _slot_is_up(stage, report, step)
     with line.step("its API, asked through its Service") as step:
@@ -43,15 +44,16 @@ def play(stage: Stage, line: Timeline) -> None:
         _review(stage, report)
         run = _over(stage, "pull_request_review", "submitted", report.pr_number)
         step.detail = _succeeded(stage, run)
+    _commands(stage, report)
     with line.step("its answer, seen by git and the API") as step:
         _review_is_answered(stage, report, first, step)
     with line.step("merged: branch, issue, namespace and slot are given back") as step:
         stage.owner.merge(stage.repository, report.pr_number)
         _over(stage, "pull_request", "closed", report.pr_number)
         _everything_is_given_back(stage, report, issue, step)
+    _commands(stage, report)
     with line.step("nothing leaked, nothing broke a contract") as step:
         _nothing_leaked(stage, step)
-    _measure(stage, report)
 
 
 def _label(stage: Stage) -> int:
@@ -201,9 +203,14 @@ def _nothing_leaked(stage: Stage, step: Step) -> None:
     step.detail = f"{len(places)} logs and threads read, every request as GitHub's description has it"
 
 
-def _measure(stage: Stage, report: Report) -> None:
-    if stage.timings.exists():
-        report.commands = [json.loads(line) for line in stage.timings.read_text().splitlines()]
+def _commands(stage: Stage, report: Report) -> None:
+    """Our own commands since the last look, as steps of their own."""
+    lines = stage.timings.read_text().splitlines() if stage.timings.exists() else []
+    for line in lines[len(report.commands) :]:
+        command = json.loads(line)
+        report.commands.append(command)
+        detail = f"exit {command['code']}, {command['cpu']:.1f} s of our own on the processor"
+        report.steps.append(Step(f"  {command['command']}", command["wall"], detail))
     report.own_seconds = round(sum(command["cpu"] for command in report.commands), 1)
 
 
