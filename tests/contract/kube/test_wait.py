@@ -22,6 +22,7 @@ from codexctl_ci.readiness.budgets import Limits
 from codexctl_ci.readiness.outcome import Failure, Snapshot, WaitResult
 from codexctl_ci.readiness.verdict import State
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
+from tests.contract.kube.repetitions import KINDS, wrong_verdicts
 
 pytestmark = pytest.mark.sandbox
 
@@ -344,3 +345,7 @@ def test_return_follows_the_last_ready_object_closely(cluster: Cluster, place: s
         delays.append(time.monotonic() - opened[0])
         timer.join()
     assert sorted(delays)[len(delays) // 2] <= 0.2, delays
+
+
+def test_no_verdict_is_wrong_in_some_repetitions(cluster: Cluster, place: str) -> None:
+    assert wrong_verdicts(cluster, place, count=2 * len(KINDS), at_once=len(KINDS)) == []
