@@ -14,6 +14,9 @@ from codexctl_ci.readiness.fields import items, mapping, meta, number, spec, sta
 from codexctl_ci.readiness.pods import Fault, Trouble, pull_cannot_work, troubles
 from codexctl_ci.stack.objects import Manifest
 
+_LONG_AGO = 30.0
+_LONGEST_LAG = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -21,7 +24,8 @@ class Limits:
 
     A pod that had spent its restarts before we looked gets ``second_chance`` seconds and one more try: what it needs
     may have come with this very deployment. A container without a readiness probe counts as ready while it runs, also
-    in the moment before it crashes: it must have run for ``settle`` seconds, after a crash for ``settle_again``.
+    until its crash is told: it must have run for ``settle`` seconds, after a crash for ``settle_again``, and for twice
+    as long on top as its node took to tell that it runs.
     """
 
     restarts: int = 3
@@ -29,8 +33,17 @@ class Limits:
     unschedulable: float = 60.0
     config: float = 20.0
     second_chance: float = 60.0
-    settle: float = 2.0
-    settle_again: float = 5.0
+    settle: float = 5.0
+    settle_again: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A container's run: after how many restarts, since when, and how many seconds later it was told."""
+
+    restarts: int
+    since: float
+    lag: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Memory:
     pulling: frozenset[str] = frozenset()
     config_since: Mapping[str, float] = field(default_factory=dict)
     unschedulable_since: float | None = None
-    running: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    running: Mapping[str, Start] = field(default_factory=dict)
 
 
 def remember(memory: Memory | None, pod: Manifest, now: float, wall: datetime | None = None) -> Memory:
@@ -87,16 +100,20 @@ def remember(memory: Memory | None, pod: Manifest, now: float, wall: datetime | 
     )
 
 
-def _running(memory: Memory, pod: Manifest, now: float, wall: datetime | None) -> dict[str, tuple[int, float]]:
+def _running(memory: Memory, pod: Manifest, now: float, wall: datetime | None) -> dict[str, Start]:
     found = {}
     for state in items(status(pod).get("containerStatuses")):
-        started = mapping(mapping(state.get("state")).get("running")).get("startedAt")
         if "running" not in mapping(state.get("state")):
             continue
         name, restarts = str(state.get("name")), number(state, "restartCount")
         known = memory.running.get(name)
-        since = known[1] if known and known[0] == restarts else now - _age(started, wall)
-        found[name] = (restarts, since)
+        if known is None or known.restarts != restarts:
+            age = _age(mapping(mapping(state.get("state")).get("running")).get("startedAt"), wall)
+            # Running for long for sure, or told with some delay: a busy node tells of the crash as late.
+            known = (
+                Start(restarts, now - age, 0.0) if age >= _LONG_AGO else Start(restarts, now, min(age, _LONGEST_LAG))
+            )
+        found[name] = known
     return found
 
 
@@ -104,11 +121,9 @@ def _age(started: object, wall: datetime | None) -> float:
     if wall is None or not isinstance(started, str):
         return 0.0
     try:
-        age = (wall - datetime.fromisoformat(started)).total_seconds()
+        return max(0.0, (wall - datetime.fromisoformat(started)).total_seconds())
     except (ValueError, TypeError):
         return 0.0
-    # Both times come in whole seconds.
-    return max(0.0, age - 1.0)
 
 
 def settled_at(memory: Memory, pod: Manifest, limits: Limits) -> float:
@@ -116,8 +131,8 @@ def settled_at(memory: Memory, pod: Manifest, limits: Limits) -> float:
     probed = {str(each.get("name")) for each in items(spec(pod).get("containers")) if each.get("readinessProbe")}
     return max(
         (
-            since + (limits.settle_again if restarts else limits.settle)
-            for name, (restarts, since) in memory.running.items()
+            start.since + 2 * start.lag + (limits.settle_again if start.restarts else limits.settle)
+            for name, start in memory.running.items()
             if name not in probed
         ),
         default=memory.first_seen - 1.0,

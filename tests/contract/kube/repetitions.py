@@ -19,7 +19,8 @@ FOUND = {"exec": {"command": ["test", "-e", "/tmp/up"]}, "periodSeconds": 1}
 NEVER = {"exec": {"command": ["false"]}, "periodSeconds": 1}
 
 
-def _deployment(name: str, script: str, replicas: int = 1, **container: Any) -> Manifest:
+def rollout(name: str, script: str, replicas: int = 1, **container: Any) -> Manifest:
+    """A Deployment of one container that runs ``script``."""
     app = {"name": "app", "image": IMAGE, "command": ["sh", "-c", script], **container}
     pod = {"containers": [app], "terminationGracePeriodSeconds": 1}
     template = {"metadata": {"labels": {"app": name}}, "spec": pod}
@@ -34,17 +35,17 @@ def _job(name: str, script: str) -> Manifest:
 
 
 KINDS: tuple[tuple[str, State, float, Callable[[str], Manifest]], ...] = (
-    ("up", State.READY, 120, lambda name: _deployment(name, SLEEP, 2)),
+    ("up", State.READY, 120, lambda name: rollout(name, SLEEP, 2)),
     (
         "slow",
         State.READY,
         120,
-        lambda name: _deployment(name, f"sleep 2; touch /tmp/up; {SLEEP}", readinessProbe=FOUND),
+        lambda name: rollout(name, f"sleep 2; touch /tmp/up; {SLEEP}", readinessProbe=FOUND),
     ),
     ("done", State.READY, 120, lambda name: _job(name, "true")),
-    ("crash", State.FAILED, 180, lambda name: _deployment(name, "sleep 0.2; exit 1")),
+    ("crash", State.FAILED, 180, lambda name: rollout(name, "sleep 0.2; exit 1")),
     ("lost", State.FAILED, 120, lambda name: _job(name, "exit 1")),
-    ("never", State.PROGRESSING, 12, lambda name: _deployment(name, SLEEP, readinessProbe=NEVER)),
+    ("never", State.PROGRESSING, 12, lambda name: rollout(name, SLEEP, readinessProbe=NEVER)),
 )
 """Name, the right verdict, seconds to wait, and the object."""
 
