@@ -11,6 +11,7 @@ from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.preflight import OLDEST, Right, needed_rights
 from codexctl_ci.operations.slot_access import FALLBACK_ROLE, ROLE
 from codexctl_ci.ports import ClusterApi
+from codexctl_ci.slots.leases import MANAGED_BY, PROJECT, TOOL
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
 _LEASES, _RBAC = "coordination.k8s.io/v1", "rbac.authorization.k8s.io/v1"
@@ -102,21 +103,24 @@ def _has(cluster: ClusterApi, right: Right) -> bool:
 
 
 def admission(cluster: ClusterApi, project: str, slot_namespace: str) -> Iterator[Finding]:
-    """Whether something keeps us to namespaces of the project: tried out with requests that make nothing."""
+    """Whether something keeps us to namespaces of the project: tried out with dry runs. ``slot_namespace`` is that of a
+    slot that is not in use."""
     what = "admission policy"
-    if not _would_make(cluster, slot_namespace):
+    if not _would_make(cluster, slot_namespace, project):
         advice = "look at the admission policies that match the runner's account"
         yield Finding("cluster", what, Level.FAIL, f"namespace {slot_namespace} would be refused", advice)
-    elif _would_make(cluster, f"not-{project}-doctor"):
+    elif _would_make(cluster, f"not-{project}-doctor", project):
         advice = "RBAC can't limit names: apply the ValidatingAdmissionPolicy of examples/cluster/runner.yaml"
         yield Finding("cluster", what, Level.WARN, "our account could make namespaces of any name", advice)
     else:
         yield Finding("cluster", what, Level.OK, "namespaces outside of the project are refused")
 
 
-def _would_make(cluster: ClusterApi, name: str) -> bool:
+def _would_make(cluster: ClusterApi, name: str, project: str) -> bool:
+    labels = {MANAGED_BY: TOOL, PROJECT: project}
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     try:
-        cluster.check_new({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        cluster.apply(manifest, dry_run=True)
     except ApiError as error:
         if error.status in (403, 422):
             return False

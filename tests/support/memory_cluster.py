@@ -161,6 +161,8 @@ class MemoryCluster(ClusterApi):
     def apply(self, manifest: Manifest, *, force: bool = False, dry_run: bool = False) -> Manifest:
         ref = ref_of(manifest)
         self._asked("apply", ref.kind, str(ref))
+        if ref.kind == "Namespace" and self.refused_namespaces(ref.name):
+            raise ApiError("apply", status=422, kind="Invalid", obj=str(ref))
         return copy.deepcopy(manifest) if dry_run else self.patch_with(ref, manifest)
 
     def patch(self, ref: Ref, merge: Manifest) -> Manifest:
@@ -213,8 +215,7 @@ class MemoryCluster(ClusterApi):
         return None if kind in self.unknown_kinds else True
 
     def check_new(self, manifest: Manifest) -> None:
-        if self.refused_namespaces(manifest["metadata"]["name"]):
-            raise ApiError("check", status=422, kind="Invalid")
+        raise NotImplementedError
 
     def may(self, verb: str, api_version: str, kind: str, namespace: str = "", *, name: str = "") -> bool:
         return (verb, kind) not in self.denied

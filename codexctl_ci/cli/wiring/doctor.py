@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENTS = (("ai", 1), ("ai-staging", 0))
 _OLDEST_GIT = (2, 38)
+_UNUSED_SLOT = 9999
 _MISSING_IMAGE = "codexctl-ci/doctor:none"
 
 
@@ -146,7 +147,7 @@ def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
     state = project.spec.state
     records = state.configmap_namespace or project.namespace_for("ai-staging", 0)
     claim = inv.settings[o.WORKSPACE_PVC] or f"{project.name}-workspace"
-    slot = project.namespace_for("ai", 1)
+    slot = project.namespace_for("ai", _UNUSED_SLOT)
     go = state.backend.lower() != "lease"
     return [
         Check("cluster", "version", lambda: doctor_cluster.version(cluster)),
