@@ -47,8 +47,11 @@ def install_operator_files(tree: Path, state: State, folder: Path) -> Path:
         "-n", "codex-model", "create", "secret", "generic", "model-key", "--from-file=key=/dev/stdin", stdin=MODEL_KEY
     )
     upstream = {"url": f"http://{state.node_address}:{MODEL_PORT}"}
-    for file in sorted((tree / "examples" / "cluster").glob("*.yaml")):
-        documents = [document for document in yaml.safe_load_all(file.read_text()) if document]
+    # The account and its namespace come first.
+    for file in sorted((tree / "examples" / "cluster").glob("*.yaml"), key=lambda file: file.name != "runner.yaml"):
+        documents = [document for document in yaml.safe_load_all(file.read_text()) if "kind" in (document or {})]
+        if not documents:
+            continue  # values of a chart
         for document in documents:
             if document["kind"] == "ConfigMap" and document["metadata"]["name"] == "model-upstream":
                 document["data"] = upstream
