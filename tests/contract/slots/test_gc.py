@@ -1,0 +1,92 @@
+"""Taking back what nobody needs, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from codexctl_ci.operations.gc import GcRequest, collect
+from codexctl_ci.operations.slot_namespace import EPOCH
+from codexctl_ci.slots.claims import Claim
+from codexctl_ci.slots.leases import ENV, MANAGED_BY, PROJECT, SLOT, TOOL
+from codexctl_ci.slots.records import ClaimRecord, SlotState
+from tests.support.slot_scene import SlotScene
+
+
+@dataclass
+class Tracker:
+    """Issues as a test says they are."""
+
+    closed: set[int] = field(default_factory=set)
+    missing: set[int] = field(default_factory=set)
+    comments: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def issue_state(self, number: int) -> str:
+        return "closed" if number in self.closed else "missing" if number in self.missing else "open"
+
+    def pull_state(self, number: int) -> str:
+        return self.issue_state(number)
+
+    def comment(self, number: int, topic: str, body: str) -> None:
+        self.comments.append((number, topic, body))
+
+
+def gc(scene: SlotScene, tracker: Tracker, *, dry_run: bool = False) -> list[tuple[int, str]]:
+    done = collect(scene.store(), GcRequest(dry_run=dry_run), go=scene.go(), tracker=tracker)
+    return [(one.slot, one.outcome) for one in done]
+
+
+def test_slots_of_closed_issues_go_expired_or_not(scene: SlotScene) -> None:
+    scene.ensure(7)
+    scene.ensure(8)
+    scene.ensure(9)
+    tracker = Tracker(closed={8}, missing={9})
+    assert gc(scene, tracker, dry_run=True) == [(2, "planned")]
+    assert scene.records()[2].state is SlotState.LEASED
+    assert gc(scene, tracker) == [(2, "freed")]
+    assert [record.state for record in scene.records().values()] == ["leased", "free", "leased"]
+    assert tracker.comments == []
+
+
+def test_live_slot_is_taken_only_after_a_warning(scene: SlotScene) -> None:
+    scene.ensure(7)
+    tracker, store = Tracker(), scene.store()
+    now = scene.cluster.now()
+    store.update(1, lambda known: replace(known, expires=now - timedelta(minutes=1)))
+    assert gc(scene, tracker) == [(1, "warned")]
+    assert gc(scene, tracker) == []
+    assert [(number, topic) for number, topic, _ in tracker.comments] == [(7, "slot")]
+    assert "slot 1" in tracker.comments[0][2]
+    store.update(1, lambda known: replace(known, warned=now - timedelta(hours=2)))
+    assert gc(scene, tracker) == [(1, "freed")]
+
+
+def test_use_of_a_warned_slot_keeps_it(scene: SlotScene) -> None:
+    scene.ensure(7)
+    now = scene.cluster.now()
+    scene.store().update(1, lambda known: replace(known, expires=now, warned=now - timedelta(hours=2)))
+    scene.ensure(7)
+    assert gc(scene, Tracker()) == []
+
+
+def test_claims_and_namespaces_of_dead_runs_go(scene: SlotScene) -> None:
+    scene.ensure(7)
+    store = scene.store()
+    long_ago = scene.cluster.now() - timedelta(hours=1)
+    silent = store.create_claim(ClaimRecord(Claim("ai", "issue", 99), renewed=long_ago))
+    assert gc(scene, Tracker()) == [], "it was created a moment ago"
+    assert silent.claim.key in store.view().claims
+    scene.clean(1)
+    name = scene.namespace_of(1)
+    labels = {MANAGED_BY: TOOL, PROJECT: scene.project, ENV: "ai", SLOT: "1"}
+    meta = {"name": name, "labels": labels, "annotations": {EPOCH: "1"}}
+    scene.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    assert gc(scene, Tracker()) == [(1, "freed")]
+    found = scene.namespace_object(name)
+    assert found is None or found["metadata"].get("deletionTimestamp")
+
+
+def test_dirty_slot_is_tried_again(scene: SlotScene) -> None:
+    scene.ensure(7)
+    scene.store().update(1, lambda known: replace(known, state=SlotState.DIRTY, reason="stuck"))
+    assert gc(scene, Tracker()) == [(1, "freed")]
