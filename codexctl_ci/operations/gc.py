@@ -11,6 +11,7 @@ from codexctl_ci.durations import format_duration
 from codexctl_ci.errors import ApiError, CodexctlError
 from codexctl_ci.operations.cleanup import CleanedSlot, CleanupRequest, clean_slots
 from codexctl_ci.operations.go_tool import GoTool
+from codexctl_ci.operations.overdue_agent import end_overdue_agent, is_overdue
 from codexctl_ci.operations.slot_namespace import EPOCH, namespace_ref
 from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.ports import IssueTracker
@@ -66,17 +67,21 @@ def _one(
     tracker: IssueTracker | None,
     unsaved: Callable[[SlotRecord], str],
 ) -> list[CleanedSlot]:
+    ended: list[CleanedSlot] = []
     try:
+        if is_overdue(record, store) and not request.dry_run:
+            record = end_overdue_agent(store, record)
+            ended = [_outcome(record, "ended", "its agent was over its time")]
         closed = "" if record.free else _closed(record, tracker)
     except (ApiError, CodexctlError) as error:
-        return [_outcome(record, "kept", f"its issue cannot be read: {error.what}")]
+        return [_outcome(record, "kept", f"what is to be done cannot be told: {error}".partition("\n")[0])]
     found = due(record, now=store.cluster.now(), closed=closed, grace=request.grace)
     if found.step == "none":
-        return []
+        return ended
     if found.step == "keep":
-        return [_outcome(record, "kept", found.reason)]
+        return [*ended, _outcome(record, "kept", found.reason)]
     if found.step == "warn":
-        return [_warn(store, record, found.reason, request, tracker)]
+        return [*ended, _warn(store, record, found.reason, request, tracker)]
     clean = CleanupRequest(
         reason=found.reason,
         # A closed issue is its people's word that the work in the slot may go.
@@ -86,7 +91,7 @@ def _one(
         deletion=request.deletion,
         remove_rendered=request.remove_rendered,
     )
-    return clean_slots(store, [record], clean, go=go, dry_run=request.dry_run, unsaved=unsaved)
+    return [*ended, *clean_slots(store, [record], clean, go=go, dry_run=request.dry_run, unsaved=unsaved)]
 
 
 def _closed(record: SlotRecord, tracker: IssueTracker | None) -> str:

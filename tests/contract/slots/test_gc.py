@@ -9,7 +9,7 @@ from codexctl_ci.operations.gc import GcRequest, collect
 from codexctl_ci.operations.slot_namespace import EPOCH
 from codexctl_ci.slots.claims import Claim
 from codexctl_ci.slots.leases import ENV, MANAGED_BY, PROJECT, SLOT, TOOL
-from codexctl_ci.slots.records import ClaimRecord, SlotState
+from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotState
 from tests.support.slot_scene import SlotScene
 
 
@@ -90,3 +90,38 @@ def test_dirty_slot_is_tried_again(scene: SlotScene) -> None:
     scene.ensure(7)
     scene.store().update(1, lambda known: replace(known, state=SlotState.DIRTY, reason="stuck"))
     assert gc(scene, Tracker()) == [(1, "freed")]
+
+
+def test_agent_over_its_time_is_ended_with_its_pod_and_its_work_kept(scene: SlotScene) -> None:
+    record = scene.ensure(7).record
+    name, labels = {"name": "codex", "namespace": record.namespace}, {"app": "codex"}
+    spec = {"containers": [{"name": "codex", "image": "registry.invalid/none"}], "terminationGracePeriodSeconds": 0}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    scene.cluster.create(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": name,
+            "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template},
+        }
+    )
+    for pod in ("codex", "bystander"):
+        meta = {"name": pod, "namespace": record.namespace, "labels": {"app": pod}}
+        account = {"automountServiceAccountToken": False, "serviceAccountName": f"codexctl-deployer-{record.epoch}"}
+        scene.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec | account})
+    now = scene.cluster.now()
+    store = scene.store()
+    late = AgentRun("1.9", now - timedelta(minutes=1))
+    store.update(1, lambda known: replace(known, agent=late))
+    assert gc(scene, Tracker()) == [], "its own runner has the first word"
+    late = replace(late, deadline=now - timedelta(minutes=10))
+    store.update(1, lambda known: replace(known, agent=late))
+    assert gc(scene, Tracker()) == [(1, "ended")]
+    agent = scene.records()[1].agent
+    assert agent and agent.ended and not agent.published
+    left = [
+        pod["metadata"]["name"]
+        for pod in scene.cluster.list("v1", "Pod", record.namespace).items
+        if not pod["metadata"].get("deletionTimestamp")
+    ]
+    assert left == ["bystander"]
