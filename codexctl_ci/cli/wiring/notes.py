@@ -12,10 +12,12 @@ from codexctl_ci.cli.wiring.project import open_project
 from codexctl_ci.errors import CodexctlError
 from codexctl_ci.guardrails.secrets import needles
 from codexctl_ci.reporting.issue_comment import EnvironmentNote
+from codexctl_ci.stack.variables import parse_dotenv
 
 log = logging.getLogger(__name__)
 
 _SECRET_OPTIONS = (o.GH_PAT, o.APP_PRIVATE_KEY)
+_TELLING = 12
 _SECRET_VARIABLES = ("OPENAI_API_KEY", "CONTEXT7_API_KEY", "GH_TOKEN", "GITHUB_TOKEN")
 
 
@@ -48,6 +50,7 @@ def own_secrets(call: Invocation) -> tuple[bytes, ...]:
     options = {option.name: option for option in _SECRET_OPTIONS}
     values = [str(call.settings[option]) for name, option in options.items() if name in call.settings.values]
     values += [call.environ.get(name, "") for name in _SECRET_VARIABLES]
-    for line in call.environ.get("CODEXCTL_TEMPLATE_SECRETS", "").splitlines():
-        values.append(line.partition("=")[2].strip().strip("\"'"))
+    text = str(call.settings[o.TEMPLATE_SECRETS]) if o.TEMPLATE_SECRETS.name in call.settings.values else ""
+    # A short one may as well be a word that stands in many files.
+    values += [value for value in parse_dotenv(text, "CODEXCTL_TEMPLATE_SECRETS").values() if len(value) >= _TELLING]
     return needles(value for value in values if value)
