@@ -82,6 +82,7 @@ class _Wait:
         self._clock = clock
         self._begun = self._told = clock()
         self._around = Surroundings(cluster)
+        self._wakes: dict[Ref, float] = {}
         self._verdicts: dict[Ref, Verdict] = {
             ref: ready() for ref in self._refs if settled_at_once(ref.api_version, ref.kind)
         }
@@ -102,7 +103,7 @@ class _Wait:
                 changes = watches.take(self._patience())
                 for change in changes:
                     dirty |= self._around.see(change.object, self._clock(), gone=change.kind == "DELETED")
-                self._judge((dirty & self._watched) if changes else self._unready())
+                self._judge((dirty & self._watched) | self._due())
                 self._keep_alive()
         return self._result()
 
@@ -169,15 +170,20 @@ class _Wait:
     def _unready(self) -> set[Ref]:
         return {ref for ref in self._watched if not self._verdicts[ref].ready}
 
+    def _due(self) -> set[Ref]:
+        """Objects whose verdict changes by time alone, however much else goes on."""
+        now = self._clock()
+        return {ref for ref, at in self._wakes.items() if at <= now}
+
     def _patience(self) -> float:
         now = self._clock()
-        times = [
-            at
+        self._wakes = {
+            ref: at
             for ref in self._unready()
             if (obj := self._around.find(ref)) is not None
             and (at := asks_again_at(obj, self._around.of(obj), now, self._limits)) is not None
-        ]
-        return max(0.0, min([self._left(), _HEARTBEAT, *(at - now for at in times)]))
+        }
+        return max(0.0, min([self._left(), _HEARTBEAT, *(at - now for at in self._wakes.values())]))
 
     def _result(self) -> WaitResult:
         verdicts = {ref: self._verdicts[ref] for ref in self._refs}

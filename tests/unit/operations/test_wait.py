@@ -188,6 +188,25 @@ def test_budget_of_time_is_noticed_without_any_event() -> None:
     assert result.failures[0].verdict.reason == "CreateContainerConfigError" and not result.timed_out
 
 
+def test_budget_of_time_is_noticed_while_others_keep_us_busy() -> None:
+    cluster = MemoryCluster(deployment(), replica_set(), pod("CreateContainerConfigError"), deployment("other"))
+    over = threading.Event()
+
+    def chatter() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            cluster.put(deployment("other", labels={"n": str(number)}))
+
+    noise = threading.Thread(target=chatter)
+    noise.start()
+    refs = [API, Ref("apps/v1", "Deployment", "other", "ns")]
+    result = wait_until_ready(cluster, refs, timeout=timedelta(seconds=4), limits=Limits(config=0.1))
+    over.set()
+    noise.join()
+    assert result.verdicts[API].reason == "CreateContainerConfigError" and result.elapsed < timedelta(seconds=2)
+
+
 def test_broken_watch_is_opened_again() -> None:
     cluster = MemoryCluster(deployment())
 
