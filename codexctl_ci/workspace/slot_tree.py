@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codexctl_ci.errors import BlockedByGuardrail, CodexctlError
 from codexctl_ci.ports import TreeFile
@@ -35,7 +35,7 @@ class VolumeSlotTree:
         """Files that differ, read twice where the tree changed meanwhile."""
         for _ in range(_READS):
             known = self.volume.known()
-            if self.tree.synced and tree_id(known) != self.tree.synced:
+            if self.tree.synced and tree_id(known) not in (self.tree.synced, self.tree.published):
                 raise CodexctlError(
                     "what is known about the sources is not what was recorded",
                     hint="somebody else wrote to the workspace volume; look at it before you publish",
@@ -59,7 +59,9 @@ class VolumeSlotTree:
     def published(self, commit: str) -> None:
         """What ``changes`` saw last stands on the server as ``commit``."""
         seen: Manifest = self.seen if self.seen is not None else self.volume.known()
-        self.volume.remember(seen)
         now = tree_id(seen)
+        # First what is about to be remembered: a death in between leaves two manifests that are both accounted for.
+        self.record(lambda tree: replace(tree, base=commit, published=now))
+        self.volume.remember(seen)
         self.record(lambda tree: SourceTree(base=commit, synced=now, published=now, touched=tree.touched))
         self.tree = SourceTree(base=commit, synced=now, published=now, touched=self.tree.touched)
