@@ -71,19 +71,29 @@ def main(home: Path, attached: bool) -> int:
 
 def clean_up(home: Path) -> None:
     """Removes what a sandbox that has ended left on the machine: cgroup folders and its own folder."""
+    _remove(home)
+    with locked(homes().with_name("run.lock")):
+        _remove_shared()
+
+
+def _remove(home: Path) -> None:
     # Containers that the runtime still knew are in cgroups of their ids; nobody else's are touched.
     known = home / "data" / "containerd" / "io.containerd.grpc.v1.cri"
     for hierarchy in _hierarchies():
         for container in known.glob("*/*"):
             _remove_cgroups(hierarchy / CONTAINER_CGROUPS / container.name)
     remove_tree(home)
-    with locked(homes().with_name("run.lock")):
-        if not any(homes().iterdir()):
-            for hierarchy in _hierarchies():
-                with contextlib.suppress(OSError):
-                    (hierarchy / CONTAINER_CGROUPS).rmdir()
-            if layout.PROVISIONED_VOLUMES.is_dir() and not any(layout.PROVISIONED_VOLUMES.iterdir()):
-                layout.PROVISIONED_VOLUMES.rmdir()
+
+
+def _remove_shared() -> None:
+    """What the last sandbox of the machine takes with it. The caller holds the lock of all sandboxes."""
+    if any(homes().iterdir()):
+        return
+    for hierarchy in _hierarchies():
+        with contextlib.suppress(OSError):
+            (hierarchy / CONTAINER_CGROUPS).rmdir()
+    if layout.PROVISIONED_VOLUMES.is_dir() and not any(layout.PROVISIONED_VOLUMES.iterdir()):
+        layout.PROVISIONED_VOLUMES.rmdir()
 
 
 @contextlib.contextmanager
@@ -99,11 +109,13 @@ def abandoned(home: Path) -> Iterator[bool]:
 
 
 def reap_abandoned() -> None:
-    """Cleans up after sandboxes whose keeper was killed."""
+    """Cleans up after sandboxes whose keeper was killed. The caller holds the lock of all sandboxes: a process that
+    takes it twice would wait for itself."""
     for home in homes().glob("*/"):
         with abandoned(home) as it_is:
             if it_is:
-                clean_up(home)
+                _remove(home)
+    _remove_shared()
 
 
 def _start(home: Path, report: int) -> "subprocess.Popen[bytes]":

@@ -55,7 +55,8 @@ def stop(state: State) -> None:
     try:
         watched = os.pidfd_open(state.keeper)
     except ProcessLookupError:
-        reap_abandoned()
+        with locked(homes().with_name("run.lock")):
+            reap_abandoned()
         return
     with os.fdopen(watched, "rb"):
         signal.pidfd_send_signal(watched, signal.SIGTERM)

@@ -42,10 +42,10 @@ class Stage:
 
 def install_operator_files(tree: Path, state: State, folder: Path) -> Path:
     """Apply what ships for operators, as the administrator; return the kubeconfig of the runner's own account."""
-    kubectl("create", "namespace", "codex-model")
-    kubectl(
-        "-n", "codex-model", "create", "secret", "generic", "model-key", "--from-file=key=/dev/stdin", stdin=MODEL_KEY
-    )
+    model = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "codex-model"}}
+    key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "model-key", "namespace": "codex-model"}}
+    objects = [model, key | {"stringData": {"key": MODEL_KEY}}]
+    kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(objects))
     upstream = {"url": f"http://{state.node_address}:{MODEL_PORT}"}
     # The account and its namespace come first.
     for file in sorted((tree / "examples" / "cluster").glob("*.yaml"), key=lambda file: file.name != "runner.yaml"):
