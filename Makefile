@@ -29,7 +29,7 @@ test: preflight venv ## all tests, inside a sandbox that ends with them; ARGS go
 	@$(PY) -m sandbox run -- $(PY) -m pytest -n auto $(ARGS)
 
 test-unit: venv ## unit tests: seconds, need nothing but Python
-	@$(PY) -m pytest tests/unit $(ARGS)
+	@$(PY) -m pytest tests/unit -n auto $(ARGS)
 
 check: venv ## formatter, linter, types, import contracts, workflow linters
 	$(PY) -m ruff format --check .

@@ -46,6 +46,8 @@ def install(home: Path) -> None:
     uv = shutil.which("uv")
     quiet = {"stdout": sys.stderr, "check": True}
     if uv:
+        # uv brings authorities of its own; a runner's private ones are the machine's.
+        os.environ.setdefault("UV_SYSTEM_CERTS", "true")
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(home)], **quiet)
         words = [uv, "pip", "install", "--quiet", "--python", str(home / "bin" / "python")]
     else:

@@ -183,7 +183,7 @@ def test_output_streams_and_the_reader_may_stop_it(cluster: Cluster, pod: tuple[
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        cluster.execute(*pod, ["yes"], on_stdout=stop)
+        cluster.execute(*pod, ["timeout", "5", "yes"], on_stdout=stop)
 
 
 def test_error_of_the_stdin_iterator_reaches_the_caller(cluster: Cluster, pod: tuple[str, str]) -> None:
