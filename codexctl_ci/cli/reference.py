@@ -172,9 +172,13 @@ def options_markdown() -> str:
         lines.append(f"| {flag} | {given} | {variables} | {key} | {_default(option)} | {meaning} |")
     lines += ["", "# Commands", "", "| command | what it does | options beside the global ones |", "|---|---|---|"]
     for command in COMMANDS:
-        own = " ".join(f"`{option.flag}`" for option in sorted(command.own, key=lambda o: o.name) if option.has_flag)
+        own = " ".join(f"`{option.flag}`" for option in _once(command.own) if option.has_flag)
         lines.append(f"| `{command.name}` | {command.help} | {own} |")
     return "\n".join(lines) + "\n"
+
+
+def _once(options: tuple[Option[Any], ...]) -> list[Option[Any]]:
+    return sorted({option.name: option for option in options}.values(), key=lambda option: option.name)
 
 
 def _default(option: Option[Any]) -> str:

@@ -39,9 +39,12 @@ class GitHub:
     """
 
     def __init__(self, identity: Identity, repo: str, api_url: str = "https://api.github.com") -> None:
+        hint = "give --repo OWNER/NAME or set GITHUB_REPOSITORY"
+        if not repo:
+            raise ConfigError("no repository was named", hint=hint)
         owner, slash, name = repo.partition("/")
         if not (slash and owner and name) or "/" in name:
-            raise ConfigError(f"{repo!r} is not a repository", hint="give --repo OWNER/NAME or set GITHUB_REPOSITORY")
+            raise ConfigError(f"{repo!r} is not a repository", hint=hint)
         if not identity.token and not (identity.app_id and identity.private_key):
             raise ConfigError(
                 "no token for GitHub",

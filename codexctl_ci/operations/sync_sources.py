@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from codexctl_ci.errors import CodexctlError
+from codexctl_ci.errors import ApiError, CodexctlError
 from codexctl_ci.slots.records import SourceTree
 
 log = logging.getLogger(__name__)
 
 _SHOWN = 20
+_TRIES = 3
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -97,12 +98,24 @@ def sync_sources(
         return Synced(commit, 0, 0, False)
     # While this stands in the record what is in the tree is ours, complete or not.
     record(lambda known: replace(known, synced="", published=""))
-    target.write(source.archive(written), removed)
+    _write(source, target, written, removed)
     target.remember(wanted)
     target.put_rules(source.ignore_rules())
     record(lambda known: SourceTree(base=commit, synced=goal))
     log.info("sources: %s, %d files copied, %d removed", commit[:12], len(written), len(removed))
     return Synced(commit, len(written), len(removed), True)
+
+
+def _write(source: SourceSide[E], target: TargetSide[E], written: Sequence[str], removed: Sequence[str]) -> None:
+    """Once more from the start where contact was lost: what arrived already is written over."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            target.write(source.archive(written), removed)
+            return
+        except ApiError as error:
+            if not error.passing or attempt == _TRIES:
+                raise
+            log.warning("sources: contact was lost, copying again: %s", error.reason or error.what)
 
 
 def _require_clean(

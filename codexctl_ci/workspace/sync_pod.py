@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 NAME = "codexctl-sync"
 MOUNT = "/volume"
 _LIFETIME_SECONDS = 3600
+_TRIES = 4
 _START_LIMIT = timedelta(minutes=5)
 
 
@@ -40,11 +41,23 @@ class SyncPod:
     ) -> bytes:
         """What the script printed."""
         argv = ["sh", "-c", script, "codexctl", *words]
-        done: ExecResult = self.cluster.execute(self.namespace, self.name, argv, stdin=stdin, timeout=timeout)
+        done = self._execute(argv, stdin, timeout)
         if done.code != 0:
             reason = done.stderr.decode("utf-8", "replace").strip()[-500:] or f"exit code {done.code}"
             raise ApiError("a script in the volume's pod failed", status=500, obj=str(self), reason=reason)
         return done.stdout
+
+    def _execute(self, argv: list[str], stdin: Iterable[bytes], timeout: timedelta) -> ExecResult:
+        """Every script may run twice; a lost connection is opened again where what goes in can be sent again."""
+        tries = _TRIES if isinstance(stdin, tuple) else 1
+        for attempt in range(1, tries + 1):
+            try:
+                return self.cluster.execute(self.namespace, self.name, argv, stdin=stdin, timeout=timeout)
+            except ApiError as error:
+                if not error.passing or attempt == tries:
+                    raise
+                log.warning("%s: contact was lost, asking again: %s", self, error.reason or error.what)
+        raise AssertionError("unreachable")
 
     def __str__(self) -> str:
         return f"Pod/{self.name} in {self.namespace}"

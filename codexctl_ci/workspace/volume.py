@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from codexctl_ci.errors import BlockedByGuardrail, CodexctlError
+from codexctl_ci.errors import ApiError, BlockedByGuardrail, CodexctlError
 from codexctl_ci.ports import TreeFile
 from codexctl_ci.slots.records import SourceTree
 from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, from_text, is_source, to_text
 from codexctl_ci.workspace.sync_pod import MOUNT, SyncPod
 
 MIB = 1024 * 1024
+_TRIES = 4
 _LONGEST_LISTING = 256 * MIB
 
 # Our own files and git's are left out; a name with a newline would fit no line of the answer, so it is told apart.
@@ -144,9 +145,17 @@ class VolumeTree:
         if not paths:
             return ()
         listed = b"".join(b"./" + _name(path) + b"\n" for path in paths)
-        sink = _Bounded(max_bytes + MIB + 4096 * len(paths))
-        argv = ["sh", "-c", _PACK, "codexctl", self._place]
-        done = self.pod.cluster.execute(self.pod.namespace, self.pod.name, argv, stdin=(listed,), on_stdout=sink.take)
+        for attempt in range(1, _TRIES + 1):
+            sink = _Bounded(max_bytes + MIB + 4096 * len(paths))
+            argv = ["sh", "-c", _PACK, "codexctl", self._place]
+            try:
+                done = self.pod.cluster.execute(
+                    self.pod.namespace, self.pod.name, argv, stdin=(listed,), on_stdout=sink.take
+                )
+                break
+            except ApiError as error:
+                if not error.passing or attempt == _TRIES:
+                    raise
         if sink.full:
             raise BlockedByGuardrail(
                 f"the changed files are larger than {max_bytes} bytes",
