@@ -191,8 +191,11 @@ tree() {
   if [ -e .git ] && safe_git add -A -- . ':(exclude).codexctl' >/dev/null 2>&1 && word=$(safe_git write-tree 2>/dev/null); then
     echo "git-$word"
   else
-    word=$(find . \( -path ./.git -o -path ./.codexctl \) -prune -o \( -type f -o -type l \) -exec sha256sum {} + 2>/dev/null |
-      sort | sha256sum)
+    # Links are told by where they lead: what they lead to may never end.
+    word=$({
+      find . \( -path ./.git -o -path ./.codexctl \) -prune -o -type f -exec sha256sum {} + 2>/dev/null
+      find . \( -path ./.git -o -path ./.codexctl \) -prune -o -type l -exec ls -l {} + 2>/dev/null
+    } | sort | sha256sum)
     echo "all-${word%% *}"
   fi
   rm -f "$index" "$index.lock"

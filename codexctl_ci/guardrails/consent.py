@@ -36,6 +36,12 @@ def people_of(event: Mapping[str, Any], actor: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(login for login in (sender, actor) if login))
 
 
+def number_of(event: Mapping[str, Any]) -> int:
+    """The issue or pull request that the event is about, 0 where it is about neither."""
+    about = event.get("pull_request") or event.get("issue") or {}
+    return int(about.get("number") or 0)
+
+
 def judge_event(event: Mapping[str, Any], repo: str, own_login: str) -> Verdict:
     """Whether the event itself may start a run, whoever sent it."""
     pull = event.get("pull_request")

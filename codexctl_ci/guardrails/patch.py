@@ -14,6 +14,10 @@ from codexctl_ci.guardrails.secrets import leaks
 MIB = 1024 * 1024
 
 PROTECTED = (
+    # The folders' own names: a link or a file may take a folder's place.
+    ".github",
+    ".github/workflows",
+    ".github/actions",
     ".github/workflows/**",
     ".github/actions/**",
     ".github/actions.lock",
@@ -24,7 +28,11 @@ PROTECTED = (
 )
 """What steers the repository itself: an agent changes it only where the project allows the path."""
 
-INSTRUCTIONS = ("AGENTS.md", "**/AGENTS.md", "AGENTS.override.md", "**/AGENTS.override.md", ".codex/**", "**/.codex/**")
+INSTRUCTIONS = (
+    *("AGENTS.md", "**/AGENTS.md", "AGENTS.override.md", "**/AGENTS.override.md"),
+    *(".codex", "**/.codex", ".codex/**", "**/.codex/**"),
+    *(".agents", "**/.agents", ".agents/**", "**/.agents/**"),
+)
 """What steers the next agent."""
 
 _ALLOW = "to allow it, name the path in codex.publish.allowPaths"
@@ -76,6 +84,7 @@ def judge_change(changes: Sequence[FileChange], policy: Policy) -> list[Violatio
     found = list(_sizes(changes, policy))
     for change in changes:
         found.extend(_judge_file(change, policy))
+    found.extend(_chains(changes))
     found.extend(_collisions(changes))
     return found
 
@@ -118,6 +127,23 @@ def _judge_link(change: FileChange) -> Iterator[Violation]:
         yield Violation("symlink", change.path, f"the link leads out of the repository, to {target}")
     elif here and _is_dot_git(here[0]):
         yield Violation("symlink", change.path, "the link leads into .git")
+
+
+def _chains(changes: Sequence[FileChange]) -> Iterator[Violation]:
+    """Links that lead on through other links of the same change: where those end cannot be seen from their names."""
+    links = {change.path for change in changes if change.kind == "symlink"}
+    for change in changes:
+        if change.kind != "symlink":
+            continue
+        here = list(PurePosixPath(change.path).parent.parts)
+        for part in PurePosixPath(change.content.decode("utf-8", "replace")).parts:
+            if part == "..":
+                del here[-1:]
+            elif part != ".":
+                here.append(part)
+            if "/".join(here) in links:
+                yield Violation("symlink", change.path, f"the link leads on through the link {'/'.join(here)}")
+                break
 
 
 def _sizes(changes: Sequence[FileChange], policy: Policy) -> Iterator[Violation]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 # Shapes as their issuers document them: GitHub's token prefixes, OpenAI's keys, PEM (RFC 7468), AWS access key ids.
 _SHAPES: tuple[tuple[str, re.Pattern[bytes]], ...] = (
-    ("a GitHub token", re.compile(rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{60,255})\b")),
-    ("an OpenAI key", re.compile(rb"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}\b")),
+    ("a GitHub token", re.compile(rb"gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60}")),
+    ("an OpenAI key", re.compile(rb"(?<![A-Za-z0-9-])sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20}")),
     ("a private key", re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")),
     ("an AWS access key", re.compile(rb"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
     ("a Slack token", re.compile(rb"\bxox[abprs]-[A-Za-z0-9-]{10,}\b")),
@@ -48,6 +48,9 @@ def leaks(content: bytes, own: tuple[bytes, ...], before: bytes = b"") -> Iterat
         at = content.find(needle)
         if at >= 0:
             yield Leak("a secret of this run", content.count(b"\n", 0, at) + 1)
+        elif content.translate(None, b"\r\n").find(needle) >= 0:
+            # Base64 is written in lines of 64 or 76: a secret may lie across two of them.
+            yield Leak("a secret of this run, broken into lines", 0)
     for what, shape in _SHAPES:
         for found in shape.finditer(content):
             if found[0] not in before:

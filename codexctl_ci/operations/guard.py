@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from codexctl_ci.errors import BlockedByGuardrail
-from codexctl_ci.guardrails.consent import Person, Verdict, judge_event, judge_person, people_of
+from codexctl_ci.guardrails.consent import Person, Verdict, judge_event, judge_person, number_of, people_of
 
 
 def guard(
@@ -17,10 +17,12 @@ def guard(
     own_login: str,
     allowed_users: tuple[str, ...],
     look_up: Callable[[str], Person],
+    is_open: Callable[[int], bool],
 ) -> Verdict:
     """The verdict on a run. Refused people raise BlockedByGuardrail; where there is nothing to do, it is ``quiet``.
 
-    ``look_up`` asks GitHub about one login. Where nobody can be made out, nobody is allowed.
+    ``look_up`` asks GitHub about one login, ``is_open`` whether an issue or pull request is open now: the event of a
+    re-run is as old as its first run. Where nobody can be made out, nobody is allowed.
     """
     verdict = judge_event(event, repo, own_login)
     if verdict.allowed:
@@ -31,6 +33,9 @@ def guard(
             verdict = judge_person(look_up(login), allowed_users)
             if not verdict.allowed:
                 break
+    number = number_of(event)
+    if verdict.allowed and number and not is_open(number):
+        verdict = Verdict(False, f"#{number} is closed by now")
     if not verdict.allowed and not verdict.quiet:
         raise BlockedByGuardrail(
             "this run is not allowed",

@@ -24,9 +24,17 @@ def look_up(login: str) -> Person:
     return PEOPLE.get(login, Person(login, "", "none"))
 
 
-def ask(event: dict[str, Any], actor: str = "", allowed: tuple[str, ...] = ()) -> str:
+def ask(event: dict[str, Any], actor: str = "", allowed: tuple[str, ...] = (), *, is_open: bool = True) -> str:
     try:
-        verdict = guard(event, actor=actor, repo=REPO, own_login="codex-bot", allowed_users=allowed, look_up=look_up)
+        verdict = guard(
+            event,
+            actor=actor,
+            repo=REPO,
+            own_login="codex-bot",
+            allowed_users=allowed,
+            look_up=look_up,
+            is_open=lambda number: is_open,
+        )
     except BlockedByGuardrail as error:
         return error.reason
     return "yes" if verdict.allowed else f"quiet: {verdict.reason}"
@@ -124,3 +132,8 @@ def test_branch_of_an_issue_is_found_again() -> None:
 )
 def test_odd_branch_names_are_not_safe(branch: str) -> None:
     assert not is_safe(branch)
+
+
+def test_rerun_for_what_was_closed_meanwhile_is_refused() -> None:
+    assert ask(labeled("ann"), "ann", is_open=False) == "#7 is closed by now"
+    assert ask(reviewed("ann"), "ann", is_open=False) == "#8 is closed by now"

@@ -60,6 +60,11 @@ def test_paths_that_lead_elsewhere_are_refused(path: str) -> None:
         "services/api/AGENTS.md",
         ".codex/config.toml",
         ".gitmodules",
+        ".codex",
+        "services/.agents/skills/x/SKILL.md",
+        ".agents",
+        ".github",
+        ".github/workflows",
     ],
 )
 def test_files_that_steer_need_the_projects_word(path: str) -> None:
@@ -97,6 +102,8 @@ def test_existing_file_does_not_become_executable_unseen() -> None:
         base64.b64encode(b"y" + SECRET.encode() + b"zz").decode(),
         "ghp_" + "a1B2" * 9,
         "github_pat_" + "a1B2c3" * 12,
+        "x_ghp_" + "a1B2" * 9 + "_x",
+        "KEY_sk-" + "abcd1234" * 4,
         "sk-" + "abcd1234" * 4,
         "sk-proj-" + "abcd-1234_" * 4,
         "-----BEGIN " + "OPENSSH PRIVATE KEY-----",
@@ -126,3 +133,15 @@ def test_names_that_differ_by_case_alone_are_refused() -> None:
 def test_size_is_bounded() -> None:
     policy = Policy(max_files=1, max_file_bytes=3, max_total_bytes=5)
     assert rules(FileChange("a", "file", b"1234"), FileChange("b", "file", b"12"), policy=policy) == ["size"] * 3
+
+
+def test_secret_in_base64_that_is_broken_into_lines_is_found() -> None:
+    text = base64.encodebytes(b"x" * 50 + SECRET.encode() + b"y" * 50)
+    assert b"\n" in text.strip()
+    assert "secret" in rules(FileChange("a", "file", text))
+
+
+def test_link_through_another_link_is_refused() -> None:
+    first, second = FileChange("l", "symlink", b"."), FileChange("m", "symlink", b"l/.git/config")
+    assert rules(first, second) == ["symlink"]
+    assert rules(FileChange("d/l", "symlink", b".."), FileChange("p", "symlink", b"d/l/../../x")) == ["symlink"]
