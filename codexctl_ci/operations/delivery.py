@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from codexctl_ci.errors import AgentFailed, BlockedByGuardrail, ConfigError
+from codexctl_ci.errors import AgentFailed, BlockedByGuardrail, CodexctlError, ConfigError
 from codexctl_ci.guardrails.patch import Policy
 from codexctl_ci.operations.publish import Bot, Pushed, push_change
 from codexctl_ci.operations.slot_lock import OperationLock
@@ -93,7 +93,8 @@ def deliver(places: Places, delivery: Delivery, after: Callable[[Delivered], Del
     with OperationLock(store, record.slot, what="publish", run=delivery.run, epoch=record.epoch) as lock:
         with places.tree(lock) as tree:
             lock.check()
-            done = bring(tree, places.host, delivery, when=int(store.cluster.now().timestamp()))
+            when = int(store.cluster.now().timestamp())
+            done = bring(tree, places.host, delivery, when=when, resumed=bool(lock.record.tree.published))
         if done.conclusion != "blocked":
             lock.check()
             done = after(done)
@@ -108,8 +109,12 @@ def deliver(places: Places, delivery: Delivery, after: Callable[[Delivered], Del
     return done
 
 
-def bring(tree: SlotTree, host: BranchHost, delivery: Delivery, *, when: int) -> Delivered:
-    """The tree's change on its branch. A rule that forbids it is a result, and nothing has left the slot then."""
+def bring(tree: SlotTree, host: BranchHost, delivery: Delivery, *, when: int, resumed: bool = False) -> Delivered:
+    """The tree's change on its branch. A rule that forbids it is a result, and nothing has left the slot then.
+
+    ``resumed``: something was published since the sources came, so that an earlier try may have pushed already. Else
+    a change that the agent saw and that is not in the sources is an error.
+    """
     branch = delivery.branch
     try:
         pushed = push_change(
@@ -124,7 +129,14 @@ def bring(tree: SlotTree, host: BranchHost, delivery: Delivery, *, when: int) ->
     except BlockedByGuardrail as blocked:
         return Delivered("blocked", branch, rules=(" ".join(str(blocked).split()),))
     if pushed.conclusion == "no_change" and delivery.conclusion == "changed":
-        pushed = _pushed_before(tree, host, delivery, when) or pushed
+        before = _pushed_before(tree, host, delivery, when) if resumed else None
+        if before is None:
+            raise CodexctlError(
+                "the agent changed files, but the slot's sources are as they were",
+                hint="does the codex pod mount this slot's folder of the workspace claim at /workspace? What an agent "
+                "on the runner itself changed (codex.executor: runner) is not in the slot and must be pushed by hand",
+            )
+        pushed = before
     rules = tuple(str(violation) for violation in pushed.violations)
     return Delivered(pushed.conclusion, branch, pushed.commit, pushed.files, rules)
 

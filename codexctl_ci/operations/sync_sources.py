@@ -93,7 +93,9 @@ def sync_sources(
     goal = name_of(wanted)
     written = [path for path, entry in sorted(wanted.items()) if now.get(path) != entry]
     removed = sorted(path for path in now if path not in wanted)
-    if not written and not removed and tree.base == commit and tree.synced == goal and present is not None:
+    # Where an agent worked, its repository still stands on what it began with: that is renewed in any case.
+    fresh = tree.base == commit and tree.synced == goal and not tree.touched
+    if not written and not removed and fresh and present is not None:
         log.info("sources: %d files at %s, nothing to copy", len(wanted), commit[:12])
         return Synced(commit, 0, 0, False)
     # While this stands in the record what is in the tree is ours, complete or not.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codexctl_ci.errors import ApiError, BlockedByGuardrail, ConfigError, SlotMoved
+from codexctl_ci.errors import ApiError, BlockedByGuardrail, CodexctlError, ConfigError, SlotMoved
 from codexctl_ci.github.client import GitHub, Identity
 from codexctl_ci.github.desk import Desk
 from codexctl_ci.github.git import Clone
@@ -26,7 +26,7 @@ from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.ports import SlotTree, TreeFile
 from codexctl_ci.process import run
 from codexctl_ci.slots.claims import Claim
-from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotRecord, leased_to
+from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotRecord, SourceTree, leased_to
 from tests.support.github_imitation import Shop, imitation, shop
 from tests.support.memory_cluster import MemoryCluster
 
@@ -41,6 +41,7 @@ class Tree:
 
     commit: str
     files: tuple[TreeFile, ...] = ()
+    record: Callable[[str], None] = lambda commit: None
 
     def base(self) -> str:
         return self.commit
@@ -50,6 +51,7 @@ class Tree:
 
     def published(self, commit: str) -> None:
         self.commit, self.files = commit, ()
+        self.record(commit)
 
     def write(self, path: str, text: str) -> None:
         self.files = (*self.files, TreeFile(path, "file", False, text.encode()))
@@ -101,6 +103,9 @@ class Desktop:
             body=lambda: f"Says Salut.\n\nCloses #{self.issue}\n",
         )
 
+    def published(self, commit: str) -> None:
+        self.store.update(1, lambda record: replace(record, tree=SourceTree(commit, "x", "x", touched=True)))
+
     def agent_ran(self) -> None:
         agent = AgentRun("1-9", datetime(2026, 1, 1, tzinfo=UTC), ended=True)
         self.store.update(1, lambda record: replace(record, agent=agent))
@@ -116,6 +121,7 @@ def desktop(shop: Shop, tmp_path: Path) -> Desktop:
     github = GitHub(Identity(shop.writer.token), shop.name, f"{shop.github.url}/api/v3")
     made = Desktop(shop, tmp_path, number, Tree(shop.writer.branches(shop.name)["main"]), store, github)
     made.agent_ran()
+    made.tree.record = made.published
     return made
 
 
@@ -167,9 +173,10 @@ def test_no_change_opens_nothing_and_keeps_what_is_open(desktop: Desktop) -> Non
     assert bodies(desktop) == ["<!-- codexctl-ci: env -->\nno_change\n"]
 
 
-def test_claimed_change_without_a_file_is_no_change(desktop: Desktop) -> None:
-    assert desktop.publish().conclusion == "no_change"
-    assert list(desktop.shop.writer.branches(desktop.shop.name)) == ["main"]
+def test_change_that_is_not_in_the_sources_is_an_error_and_stays_unpublished(desktop: Desktop) -> None:
+    with pytest.raises(CodexctlError, match="as they were"):
+        desktop.publish()
+    assert list(desktop.shop.writer.branches(desktop.shop.name)) == ["main"] and desktop.record.unpublished
 
 
 def test_blocked_change_is_told_and_kept(desktop: Desktop) -> None:

@@ -157,6 +157,8 @@ def test_published_tree_is_clean_and_moves_on(bench: Bench) -> None:
     assert bench.tree.base == commit and bench.slot_tree().changes(max_files=9, max_bytes=9) == ()
     done = bench.sync()
     assert done.written == 0 and bench.tree.base == commit
+    # Else the next agent would find the last one's change, as if it were its own.
+    assert bench.agent("cat .git/refs/heads/work").strip() == commit
 
 
 def test_files_that_steer_agents_come_from_the_base_and_are_no_change(bench: Bench, tmp_path: Path) -> None:
