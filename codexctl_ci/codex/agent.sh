@@ -15,7 +15,6 @@
 #   agent.sh rotate RUN                      put a run aside, so that its key is new again
 umask 077
 mode=$1 run=$2
-key=${run##*/}
 
 uptime_seconds() { read -r up _ </proc/uptime; echo "${up%%.*}"; }
 
@@ -63,7 +62,7 @@ members() {
   for pair in $pairs; do
     pid=${pair%%:*}
     [ "$pid" = "$$" ] && continue
-    if [ "$pid" = "$first" ] || tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "AGENT_RUN=$key"; then
+    if [ "$pid" = "$first" ] || tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "AGENT_RUN=$run"; then
       found="$found$pid "
     fi
   done
@@ -143,7 +142,7 @@ supervise() {
   session=''
   command -v setsid >/dev/null 2>&1 && session=setsid
   (
-    AGENT_RUN=$key $session "$@" <"$run/prompt.md" >>"$run/events.jsonl" 2>>"$run/stderr.log" &
+    AGENT_RUN=$run $session "$@" <"$run/prompt.md" >>"$run/events.jsonl" 2>>"$run/stderr.log" &
     child=$!
     echo "$child" >"$run/pid"
     wait "$child"

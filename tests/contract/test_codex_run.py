@@ -78,9 +78,11 @@ class Run:
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if f"AGENT_RUN={key}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                # The mark is the run's whole folder: other agents on this machine may have a run of the same key.
+                mark = next(v for v in (folder / "environ").read_bytes().split(b"\0") if v.startswith(b"AGENT_RUN="))
+                if mark.startswith(f"AGENT_RUN={self.work.parent}/".encode()) and mark.endswith(f"/{key}".encode()):
                     found.append(int(folder.name))
-            except OSError:
+            except (OSError, StopIteration):
                 continue
         return found
 
