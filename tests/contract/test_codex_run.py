@@ -27,6 +27,7 @@ from codexctl_ci.prompts.labels import Choice
 from codexctl_ci.prompts.mcp import ClusterService, McpServer, Reference
 from tests.support.codex_config import config_for
 from tests.support.responses_server import Fault, Hang, Model, Step, execute, say, serve
+from tests.support.signals import heed_interrupts
 
 codex_cli_bin = pytest.importorskip("codex_cli_bin", reason="the Codex binary is not installed")
 
@@ -258,7 +259,12 @@ CodexRuntime(Outliving(env, work), str(work), lambda line: None).run(
 def child(work: Path, model: Model) -> subprocess.Popen[str]:
     words = [str(work), request(model).config_toml, json.dumps(environment(work))]
     return subprocess.Popen(
-        [sys.executable, "-c", _CHILD, *words], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [sys.executable, "-c", _CHILD, *words],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+        preexec_fn=heed_interrupts,
     )
 
 

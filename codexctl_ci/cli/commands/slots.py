@@ -82,6 +82,12 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
     # What an earlier job of this run created is new to this one too, until its stack stands there.
     new = ensured.created or ensured.recreated or not record.prepared.stack
     inv.output(created=ensured.created or not record.prepared.infra, recreated=ensured.recreated)
+    if _own_agent_runs(record, settings[o.RUN_ID], server):
+        # A job that lost its runner is run again from the start: the next one joins the agent, nobody deploys under it.
+        log.info("the agent of this very run is at work in slot %d: it goes on undisturbed", record.slot)
+        healthy = record.prepared.healthy
+        _tell_readiness(inv, slots.in_slot(record), deployer(server, record), healthy, new=False)
+        return
     with OperationLock(
         slots.store, record.slot, what="ensure-ready", run=settings[o.RUN_ID], epoch=record.epoch
     ) as lock:
@@ -96,6 +102,14 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
         )
         _tell_readiness(inv, project, cluster, done.ready, new=new)
     inv.print(f"slot {record.slot}: {record.namespace}, epoch {record.epoch}")
+
+
+def _own_agent_runs(record: SlotRecord, run_id: str, cluster: ClusterApi) -> bool:
+    from codexctl_ci.operations.run_agent import run_key
+
+    agent = record.agent
+    own = run_key(record.epoch, run_id)
+    return bool(run_id) and agent is not None and agent.key == own and record.agent_running(cluster.now())
 
 
 def _wanted(inv: Invocation) -> Wanted:

@@ -18,6 +18,7 @@ from codexctl_ci.stack.objects import Ref
 from sandbox.faulty_proxy import Call, FaultyProxy, Request
 from tests.contract.kube.stacks import config_map
 from tests.support.projects import write_files
+from tests.support.signals import heed_interrupts
 
 pytestmark = pytest.mark.sandbox
 
@@ -52,7 +53,10 @@ def test_interrupted_apply_ends_with_130_and_the_next_one_completes_it(
             running[0].wait(30)
 
     proxy.on(Call(interrupt), method="PATCH", path="/configmaps/c2\\d$", times=1)
-    running.append(subprocess.Popen(argv, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+    pipe = subprocess.PIPE
+    running.append(
+        subprocess.Popen(argv, env=environ, cwd=tmp_path, stdout=pipe, stderr=pipe, preexec_fn=heed_interrupts)
+    )
     _, said = running[0].communicate(timeout=60)
     assert hit.is_set() and running[0].returncode == 130, said.decode()
     there = sum(cluster.get(Ref("v1", "ConfigMap", f"c{number}", namespace)) is not None for number in range(30))
