@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from codexctl_ci.cli.main import main
+from sandbox.demo.look import until
 from sandbox.github.client import GitHub
 from sandbox.state import State
 from tests.support.cluster import fresh_namespace, kubeconfig_of_account, new_name
@@ -59,6 +60,9 @@ def test_runner_that_was_set_up_as_described_lacks_nothing(
         place("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump(document))
     runners = admin.within("codexctl-runners")
     kubeconfig = kubeconfig_of_account(sandbox, runners, "codexctl-runner", tmp_path / "kubeconfig")
+    # The API server heeds a new policy a moment after it was made.
+    probe = ("create", "namespace", "not-pantry-probe", "--dry-run=server")
+    until(lambda: Kubectl(kubeconfig).attempt(*probe).returncode != 0, "the admission policy is heeded")
     code, found = look(sandbox, tmp_path, kubeconfig, capsys)
     levels = {name: row["level"] for name, row in found.items()}
     assert (code, [name for name, level in levels.items() if level == "fail"]) == (0, []), found
