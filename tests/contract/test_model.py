@@ -26,7 +26,6 @@ from sandbox.model.server import ModelServer
 KEY = "sk-sandbox-test"
 PLAYBOOKS = Path(__file__).parents[1] / "support" / "playbooks.yaml"
 CODEX = Path(sys.prefix) / "lib" / f"python3.{sys.version_info.minor}" / "site-packages/codex_cli_bin/bin/codex"
-pytestmark = pytest.mark.skipif(not CODEX.exists(), reason="Codex is not installed")
 
 CHECK = """
 import json

@@ -22,7 +22,6 @@ from sandbox.runner.service import RunnerService, RunnerSettings
 from tests.support.github_imitation import Shop
 
 ACT = Path(sys.executable).parent / "act"
-pytestmark = pytest.mark.skipif(not ACT.exists(), reason="act is not installed")
 OURS = "example-org/tool"
 
 WRAPPER = """
