@@ -1,4 +1,4 @@
-"""Writes what can be derived from the tables: docs/options.md and the actions' action.yml.
+"""Writes what can be derived from tables: the actions' action.yml, pages of reference, the examples' wrappers.
 
 ``python -m codexctl_ci.cli.reference`` in a checkout writes them; ``--check`` says which are stale, exit 1 then.
 """
@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from codexctl_ci.adoption.wrappers import WRAPPERS
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.table import COMMANDS, Command
 from codexctl_ci.durations import format_duration
@@ -195,6 +196,8 @@ def _default(option: Option[Any]) -> str:
 def files(root: Path) -> dict[Path, str]:
     """Every derived file of a checkout, and its text."""
     made = {root / "actions" / action.name / "action.yml": action_yaml(action) for action in ACTIONS}
+    for services in sorted(root.glob("examples/*/services.yaml")):
+        made |= {services.parent / wrapper.path: wrapper.text() for wrapper in WRAPPERS}
     return made | {root / "docs" / "options.md": options_markdown()}
 
 

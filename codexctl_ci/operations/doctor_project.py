@@ -5,20 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from codexctl_ci.adoption.wrappers import WRAPPERS
 from codexctl_ci.operations.doctor import Finding, Level
 from codexctl_ci.stack.objects import Manifest, ref_of
 from codexctl_ci.stack.variables import asked_names
 
-WORKFLOWS = (
-    "ai_staging_deploy",
-    "ai_plan_issue",
-    "ai_plan_review",
-    "ai_dev_issue",
-    "ai_pr_review",
-    "ai_repair_issue",
-    "ai_repair_pr_review",
-    "ai_cleanup",
-)
+WORKFLOWS = tuple(wrapper.name for wrapper in WRAPPERS)
 _USES = re.compile(
     r"""^\s*uses:\s*["']?([\w.-]+/[\w.-]+)/\.github/workflows/(ai_\w+)\.ya?ml@([\w./-]+)""", re.MULTILINE
 )
@@ -66,7 +58,7 @@ def wrappers(files: Mapping[str, str], repository: str) -> Iterator[Finding]:
             "workflows",
             Level.FAIL if len(missing) == len(WORKFLOWS) else Level.WARN,
             f"no workflow of yours calls {', '.join(missing)}",
-            f"copy their wrappers from examples/project-example/.github/workflows of {repository}",
+            "`codexctl-ci init` writes those that are missing",
         )
     foreign = sorted(
         f"{file}: {owner}" for found in calls.values() for file, owner, _ in found if owner.lower() != repository

@@ -91,18 +91,25 @@ def test_every_image_of_the_project_is_made_before_it_is_used_as_a_base() -> Non
     assert plan["python"].reference in api.build_args.values()
 
 
+@pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_wrappers_are_a_trigger_and_one_call(name: str) -> None:
-    file = EXAMPLES / "project-example" / ".github" / "workflows" / f"{name}.yml"
+def test_wrappers_are_a_trigger_and_one_call(stack: str, name: str) -> None:
+    file = EXAMPLES / stack / ".github" / "workflows" / f"{name}.yml"
     workflow = yaml.load(file.read_text("utf-8"), yaml.BaseLoader)
     (job,) = workflow["jobs"].values()
     assert workflow["on"] == WORKFLOWS[name]
     assert job == {"uses": f"codexctl-ci/codexctl-ci/.github/workflows/{name}.yml@v1", "secrets": "inherit"}
 
 
-def test_there_are_no_other_wrappers() -> None:
-    files = (EXAMPLES / "project-example" / ".github" / "workflows").iterdir()
+@pytest.mark.parametrize("stack", STACKS)
+def test_there_are_no_other_wrappers(stack: str) -> None:
+    files = (EXAMPLES / stack / ".github" / "workflows").iterdir()
     assert sorted(file.stem for file in files) == sorted(WORKFLOWS)
+
+
+def test_the_smallest_stack_takes_ten_lines() -> None:
+    lines = (EXAMPLES / "minimal" / "services.yaml").read_text("utf-8").splitlines()
+    assert len([line for line in lines if line.strip() and not line.lstrip().startswith("#")]) == 10
 
 
 def test_the_example_passes_its_own_tests() -> None:
