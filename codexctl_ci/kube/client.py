@@ -15,7 +15,7 @@ from codexctl_ci.kube.discovery import Discovery, Resource
 from codexctl_ci.kube.retrying import RetryPolicy
 from codexctl_ci.kube.transport import Transport
 from codexctl_ci.ports import ExecResult, Listing, Watching
-from codexctl_ci.stack.objects import Manifest, Ref, ref_of
+from codexctl_ci.stack.objects import Manifest, Ref, carries, ref_of
 
 FIELD_MANAGER = "codexctl-ci"
 _PAGE = 500
@@ -320,7 +320,7 @@ class Cluster:
         """After a lost answer: the object as it is, where it carries all that was sent; else ``error`` is raised."""
         if error.status == 409 and error.ambiguous:
             found = self.get(ref)
-            if found is not None and carries(found, _without_server_fields(sent)):
+            if found is not None and carries(found, _without_server_fields(sent), blank_may_lack=True):
                 return found
         raise error
 
@@ -360,17 +360,6 @@ def unknown_kind(api_version: str, kind: str, discovery: Discovery) -> UnknownKi
     else:
         hint = "check apiVersion and kind"
     return UnknownKind(f"the cluster knows no kind {kind} in {api_version}", hint=hint)
-
-
-def carries(found: Any, sent: Any) -> bool:
-    """Whether ``found`` holds everything in ``sent``; what the server added doesn't count. Lists must be as long."""
-    if isinstance(sent, dict):
-        return isinstance(found, dict) and all(
-            (key in found and carries(found[key], value)) or value in (None, {}, [], "") for key, value in sent.items()
-        )
-    if isinstance(sent, list):
-        return isinstance(found, list) and len(found) == len(sent) and all(map(carries, found, sent))
-    return bool(found == sent)
 
 
 def _allows(rule: Mapping[str, Any], verb: str, group: str, plural: str) -> bool:

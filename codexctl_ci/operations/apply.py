@@ -15,6 +15,7 @@ from codexctl_ci.operations.apply_plan import Layer, Plan, Step, defined_kinds, 
 from codexctl_ci.operations.inventory import Entry, note_intent, read_inventory, record
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.prune import Pruned, prune
+from codexctl_ci.operations.unchanged import unchanged
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.objects import Manifest, Ref
 
@@ -233,7 +234,9 @@ class _Run:
         return pruned
 
     def _all(self, steps: Sequence[Step]) -> list[Applied]:
-        left, found = list(steps), list[Applied]()
+        # Looked at here and not in the plan: hooks have run since.
+        same = unchanged(self._cluster, steps, self.plan.inventory, self._options.namespace)
+        left, found = [step for step in steps if step.ref not in same], list(same.values())
         errors: list[CodexctlError] = []
         try:
             for wait in (*_SECOND_LOOKS, None):

@@ -31,3 +31,24 @@ def ref_of(manifest: Manifest) -> Ref:
     """The name of ``manifest``. Raises KeyError where it has no kind or name."""
     meta = manifest["metadata"]
     return Ref(manifest["apiVersion"], manifest["kind"], meta["name"], meta.get("namespace") or "")
+
+
+def carries(found: Any, sent: Any, *, blank_may_lack: bool = False) -> bool:
+    """Whether ``found`` holds everything in ``sent``; what stands in it besides doesn't count. Lists must be as long.
+
+    With ``blank_may_lack`` a blank value (empty text, list or mapping) may be missing, as servers drop such.
+    """
+    if isinstance(sent, dict):
+        return isinstance(found, dict) and all(
+            carries(found[key], value, blank_may_lack=blank_may_lack)
+            if key in found
+            else value is None or (blank_may_lack and value in ({}, [], ""))
+            for key, value in sent.items()
+        )
+    if isinstance(sent, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(sent)
+            and all(carries(one, other, blank_may_lack=blank_may_lack) for one, other in zip(found, sent, strict=True))
+        )
+    return bool(found == sent)

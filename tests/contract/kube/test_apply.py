@@ -82,20 +82,6 @@ def test_second_apply_moves_no_resource_version(cluster: Cluster, namespace: str
     assert {one.uid for one in first.objects} == {one.uid for one in second.objects}
 
 
-def test_unchanged_apply_costs_one_request_an_object_and_three_more(
-    cluster: Cluster, namespace: str, proxy: FaultyProxy, connection: Connection, tmp_path: Path
-) -> None:
-    things = stack_of_42()
-    apply_stack(cluster, [layer(*things)], options(namespace))
-    there = Connection(server=proxy.url, token=connection.token)
-    Cluster.open(there, cache_dir=tmp_path).namespaced("v1", "Pod")
-    proxy.clear()
-    apply_stack(Cluster.open(there, cache_dir=tmp_path), [layer(*things)], options(namespace))
-    assert proxy.count(method="PATCH") == len(things)
-    assert proxy.count() <= len(things) + 3
-    assert proxy.count(method="PUT|POST|DELETE") == 0
-
-
 def test_layers_go_one_after_the_other_and_each_is_waited_for(cluster: Cluster, namespace: str) -> None:
     asked: list[tuple[list[str], bool]] = []
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from codexctl_ci.kube.client import carries
 from codexctl_ci.kube.clock import ServerClock
 from codexctl_ci.kube.discovery import Discovery
 from codexctl_ci.kube.retrying import RetryPolicy, passing
@@ -89,21 +88,6 @@ def test_words_for_kinds_prefer_kubernetes_own() -> None:
     assert discovery.find("ingresses.other.example") == ("other.example/v1", "Ingress")
     assert discovery.find("certificate") == ("cert-manager.io/v1", "Certificate")
     assert discovery.find("nonsense") is None
-
-
-@pytest.mark.parametrize(
-    ("found", "sent", "carried"),
-    [
-        ({"a": 1, "b": 2}, {"a": 1}, True),
-        ({"a": 1}, {"a": 2}, False),
-        ({"a": 1}, {"a": 1, "b": 0}, False),
-        ({"a": {"x": 1, "y": 2}}, {"a": {"x": 1}}, True),
-        ({"a": [1]}, {"a": [1, 2]}, False),
-        ({}, {"a": None, "b": [], "c": {}}, True),
-    ],
-)
-def test_object_carries_what_was_sent_though_the_server_added_to_it(found: Any, sent: Any, carried: bool) -> None:
-    assert carries(found, sent) is carried
 
 
 def test_answer_that_is_no_status_is_told_as_it_is() -> None:
