@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from codexctl_ci.prompts.context import IssueContext, PullContext, ReviewThread
 from codexctl_ci.stack.objects import Manifest, Ref
 
 if TYPE_CHECKING:
+    from codexctl_ci.prompts.context import IssueContext, PullContext, ReviewThread
     from codexctl_ci.stack.images import BuiltImage
 
 

@@ -42,9 +42,6 @@ _GLOBAL_NAMES = frozenset(option.name for option in o.GLOBAL)
 def main(argv: list[str], environ: Mapping[str, str] | None = None) -> int:
     """Run one command line and return its exit code. ``environ`` is the process environment unless given."""
     began = time.monotonic()
-    if environ is None:
-        # Looking for plugins of pydantic in every installed package costs 15 ms, and none is wanted here.
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     environ = with_repository_variables(os.environ if environ is None else environ)
     code = _run(argv, environ)
     if environ.get("CODEXCTL_TIMINGS"):
@@ -56,8 +53,6 @@ def main(argv: list[str], environ: Mapping[str, str] | None = None) -> int:
 
 
 def _run(argv: list[str], environ: Mapping[str, str]) -> int:
-    # Its search for plugins reads the metadata of every installed package: a tenth of the start-up time.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     redact = Redactor()
     for name, value in environ.items():
         if _SECRET_NAME.search(name.upper()):
@@ -188,13 +183,20 @@ def _click_command(leaf: str, command: Command, environ: Mapping[str, str], reda
             raise
         return invocation.exit_code
 
-    return click.Command(
-        leaf,
-        help=command.help,
-        short_help=command.help,
-        params=[_parameter(option) for option in command.options if option.has_flag],
-        callback=click.pass_context(call),
-    )
+    made = _Command(leaf, help=command.help, short_help=command.help, callback=click.pass_context(call))
+    made.options = command.options
+    return made
+
+
+class _Command(click.Command):
+    """Makes its parameters only when it is called: those of all commands cost more than a short command itself."""
+
+    options: tuple[Option[Any], ...] = ()
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        if not self.params:
+            self.params = [_parameter(option) for option in self.options if option.has_flag]
+        return super().get_params(ctx)
 
 
 def _register_secrets(command: Command, settings: Settings, redact: Redactor) -> None:

@@ -6,7 +6,7 @@ with a random delimiter, and foreign log lines stand between ``stop-commands`` m
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def format_outputs(outputs: Mapping[str, str | bool | int]) -> str:
 
 def _format_one(name: str, value: str | bool | int) -> str:
     text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-    delimiter = f"end-{secrets.token_hex(16)}"
+    delimiter = f"end-{_unguessable()}"
     return f"{name}<<{delimiter}\n{text}\n{delimiter}\n"
 
 
@@ -38,6 +38,11 @@ def append_summary(file: Path | None, markdown: str) -> None:
             stream.write(markdown.encode()[: _SUMMARY_LIMIT - 1].decode("utf-8", "ignore").rstrip() + "\n\n")
 
 
+def _unguessable() -> str:
+    # What secrets.token_hex does, whose import would cost more than this whole module.
+    return os.urandom(16).hex()
+
+
 def escape_data(text: str) -> str:
     """``text`` as the data of a workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
@@ -45,7 +50,7 @@ def escape_data(text: str) -> str:
 
 def quiet(lines: Iterable[str]) -> Iterator[str]:
     """Foreign ``lines`` between marks that keep the runner from reading commands in them."""
-    token = secrets.token_hex(16)
+    token = _unguessable()
     yield f"::stop-commands::{token}"
     yield from lines
     yield f"::{token}::"

@@ -34,11 +34,11 @@ def effective_environment(spec: StackSpec, name: str) -> EnvironmentSpec:
     while current and current in spec.environments and current not in seen:
         seen.add(current)
         environment = spec.environments[current]
-        for field in EnvironmentSpec.model_fields:
-            if values.get(field) is None:
-                values[field] = getattr(environment, field)
+        for row in EnvironmentSpec.keys().values():
+            if values.get(row.attribute) is None:
+                values[row.attribute] = getattr(environment, row.attribute)
         current = environment.from_
-    return EnvironmentSpec.model_construct(**values)  # type: ignore[arg-type]
+    return EnvironmentSpec(**values)  # type: ignore[arg-type]
 
 
 def namespace_of(

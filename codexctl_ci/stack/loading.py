@@ -43,16 +43,13 @@ def load_project(files: ProjectFiles, config: str, around: Surroundings) -> Proj
     errors = list(checked.errors)
     warnings += checked.warnings
     spec = checked.spec
-    if spec is not None:
-        errors += check_references(spec, document)
-        (warnings if lenient else errors).extend(check_made(spec, document))
-    if spec is None:
-        raise InvalidStack(_sorted(errors))
+    errors += check_references(spec, document)
+    (warnings if lenient else errors).extend(check_made(spec, document))
     if around.env not in (*environments.BUILT_IN, *spec.environments) and errors:
         raise InvalidStack(_sorted(errors))
     # As written, since each slot needs the pattern itself and not what it gave for this one.
     patterns = {**spec.namespace.patterns, **header.patterns}
-    spec = spec.model_copy(update={"namespace": spec.namespace.model_copy(update={"patterns": patterns})})
+    spec = spec.but(namespace=spec.namespace.but(patterns=patterns))
     project = _assemble(spec, document, context, engine, dialect, files, around)
     if errors:
         raise InvalidStack(_sorted([*errors, *missing_claims(project)]))
@@ -201,12 +198,8 @@ def _with_late_hooks(project: Project, text: str, config: str) -> StackSpec:
         return project.spec
     later = render_document(text, config, project.engine, project.context)
     spec = validate(later, unknown_keys_are_errors=False).spec
-    if spec is None:
-        return project.spec
     updates: dict[str, Any] = {"hooks": spec.hooks}
     for key in ("infrastructure", "services"):
         hooks = {item.name: item.hooks for item in getattr(spec, key)}
-        updates[key] = tuple(
-            item.model_copy(update={"hooks": hooks.get(item.name, item.hooks)}) for item in getattr(project.spec, key)
-        )
-    return project.spec.model_copy(update=updates)
+        updates[key] = tuple(item.but(hooks=hooks.get(item.name, item.hooks)) for item in getattr(project.spec, key))
+    return project.spec.but(**updates)

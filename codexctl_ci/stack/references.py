@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from codexctl_ci.errors import Finding
 from codexctl_ci.stack.document import Document, Path
+from codexctl_ci.stack.reading import did_you_mean
 from codexctl_ci.stack.schema import BUILT_IN_HOOKS, DEPLOY_GROUPS, StackSpec
-from codexctl_ci.stack.validation import did_you_mean
 
 
 def check_references(spec: StackSpec, document: Document) -> list[Finding]:

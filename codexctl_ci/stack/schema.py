@@ -1,11 +1,9 @@
 """services.yaml as types. Attributes are its keys in snake_case; the JSON Schema has the docstrings."""
 
-from typing import Any, ClassVar, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import Any, ClassVar, Literal
 
 from codexctl_ci.stack.schema_codex import CodexSpec
-from codexctl_ci.stack.schema_types import Duration, Section, TextMap, absent
+from codexctl_ci.stack.schema_types import Duration, Section, TextMap, key
 
 DEPLOY_GROUPS = ("stateful", "migrations", "internal", "edge", "frontend")
 BUILT_IN_HOOKS = (
@@ -21,7 +19,7 @@ BUILT_IN_HOOKS = (
 class NamespaceSpec(Section):
     """How namespaces are named."""
 
-    patterns: TextMap = Field(default_factory=dict)
+    patterns: TextMap = key(factory=dict)
     """Environment to a template of its namespace's name."""
 
 
@@ -46,11 +44,11 @@ class Volume(Section):
 class StorageSpec(Section):
     """The project's volumes."""
 
-    workspace: Volume = absent()
+    workspace: Volume = key(factory=Volume)
     """Sources and the agent's home."""
-    data: Volume = absent()
+    data: Volume = key(factory=Volume)
     """Databases."""
-    registry: Volume = absent()
+    registry: Volume = key(factory=Volume)
     """Images."""
 
 
@@ -59,13 +57,13 @@ class LocalRegistry(Section):
 
     enabled: bool = False
     name: str = ""
-    port: int = Field(default=5000, ge=1, le=65535)
+    port: int = key(default=5000, least=1, most=65535)
 
 
 class EnvironmentSpec(Section):
     """One environment."""
 
-    from_: str | None = Field(default=None, alias="from")
+    from_: str | None = key(default=None, spelled="from")
     """Another environment whose keys hold where this one has none."""
     kubeconfig: str | None = None
     context: str | None = None
@@ -80,9 +78,11 @@ class EnvironmentSpec(Section):
 class ImageSpec(Section):
     """An image of the project: mirrored from elsewhere, or built."""
 
+    implied: ClassVar[frozenset[str]] = frozenset({"type"})
+
     type: Literal["external", "build"]
     """Left out, it shows: what comes from elsewhere is external."""
-    from_: str | None = Field(default=None, alias="from")
+    from_: str | None = key(default=None, spelled="from")
     """external: where it comes from."""
     local: str | None = None
     """external: its name in the project's registry."""
@@ -95,14 +95,13 @@ class ImageSpec(Section):
     """build: from the project's root."""
     context: str = "."
     """build: from the project's root."""
-    build_args: TextMap = Field(default_factory=dict)
-    build_contexts: TextMap = Field(default_factory=dict)
+    build_args: TextMap = key(factory=dict)
+    build_contexts: TextMap = key(factory=dict)
     """build: names to further folders."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _type_shows(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.get("type") and (data.get("from") or data.get("repository")):
+    def prepared(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if not data.get("type") and (data.get("from") or data.get("repository")):
             return {**data, "type": "external" if data.get("from") else "build"}
         return data
 
@@ -115,26 +114,23 @@ class HookStep(Section):
     name: str = ""
     run: str | None = None
     """bash"""
-    use: str | None = Field(default=None, json_schema_extra={"examples": list(BUILT_IN_HOOKS)})
-    with_: TextMap = Field(default_factory=dict, alias="with")
+    use: str | None = key(default=None, examples=BUILT_IN_HOOKS)
+    with_: TextMap = key(factory=dict, spelled="with")
     when: str | None = None
     """Empty, false, 0 or no: the step is left out."""
     continue_on_error: bool = False
     timeout: Duration | None = None
 
-    @model_validator(mode="before")
     @classmethod
-    def _says_run_twice(cls, data: Any) -> Any:
+    def prepared(cls, data: dict[str, Any]) -> dict[str, Any]:
         # Some stacks say "use: run" beside the script.
-        if isinstance(data, dict) and data.get("use") == "run" and data.get("run"):
+        if data.get("use") == "run" and data.get("run"):
             return {key: value for key, value in data.items() if key != "use"}
         return data
 
-    @model_validator(mode="after")
-    def _does_one_thing(self) -> Self:
+    def check(self) -> None:
         if bool(self.run) == bool(self.use):
             raise ValueError("a hook has exactly one of run, use")
-        return self
 
 
 class ItemHooks(Section):
@@ -169,7 +165,7 @@ class InfraGroup(Section):
     when: str | None = None
     """Empty, false, 0 or no: the group is left out."""
     manifests: tuple[ManifestFile, ...] = ()
-    hooks: ItemHooks = absent()
+    hooks: ItemHooks = key(factory=ItemHooks)
     depends_on: tuple[str, ...] = ()
 
 
@@ -188,7 +184,7 @@ class ServiceImage(Section):
 class Ingress(Section):
     """Where a service is reached from outside."""
 
-    hosts: TextMap = Field(default_factory=dict)
+    hosts: TextMap = key(factory=dict)
     """Environment to its host."""
 
 
@@ -229,10 +225,10 @@ class ServiceSpec(Section):
     """Empty, false, 0 or no: the service is left out."""
     manifests: tuple[ManifestFile, ...] = ()
     image: ServiceImage | None = None
-    ingress: Ingress = absent()
-    overlays: dict[str, Overlay] = Field(default_factory=dict)
+    ingress: Ingress = key(factory=Ingress)
+    overlays: dict[str, Overlay] = key(factory=dict)
     """Environment to what differs there."""
-    hooks: ItemHooks = absent()
+    hooks: ItemHooks = key(factory=ItemHooks)
     depends_on: tuple[str, ...] = ()
     deploy_group: Literal["stateful", "migrations", "internal", "edge", "frontend"] | None = None
 
@@ -248,25 +244,25 @@ class TemplatesSpec(Section):
 class StackSpec(Section):
     """A project's stack."""
 
-    project: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    project: str = key(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     """Name of the project: namespaces, volumes and labels carry it."""
     env_files: tuple[str, ...] = ()
     """dotenv files with values for templates."""
-    namespace: NamespaceSpec = absent()
-    max_slots: int = Field(default=0, ge=0)
+    namespace: NamespaceSpec = key(factory=NamespaceSpec)
+    max_slots: int = key(default=0, least=0)
     """Most slots at once; 0 is no limit."""
     registry: str = ""
     """Registry of the project's images."""
-    base_domain: TextMap = Field(default_factory=dict)
+    base_domain: TextMap = key(factory=dict)
     """Environment to the domain of its site."""
-    versions: TextMap = Field(default_factory=dict)
+    versions: TextMap = key(factory=dict)
     """Names to versions, for templates."""
-    state: StateSpec = absent()
-    storage: StorageSpec = absent()
-    environments: dict[str, EnvironmentSpec] = Field(default_factory=dict)
-    images: dict[str, ImageSpec] = Field(default_factory=dict)
+    state: StateSpec = key(factory=StateSpec)
+    storage: StorageSpec = key(factory=StorageSpec)
+    environments: dict[str, EnvironmentSpec] = key(factory=dict)
+    images: dict[str, ImageSpec] = key(factory=dict)
     infrastructure: tuple[InfraGroup, ...] = ()
     services: tuple[ServiceSpec, ...] = ()
-    hooks: StackHooks = absent()
-    templates: TemplatesSpec = absent()
-    codex: CodexSpec = absent()
+    hooks: StackHooks = key(factory=StackHooks)
+    templates: TemplatesSpec = key(factory=TemplatesSpec)
+    codex: CodexSpec = key(factory=CodexSpec)

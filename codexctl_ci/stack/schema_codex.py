@@ -1,11 +1,9 @@
 """The ``codex`` section of services.yaml: the agent, its prompt and its tools."""
 
 from datetime import timedelta
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
-
-from codexctl_ci.stack.schema_types import Duration, Section, Size, absent
+from codexctl_ci.stack.schema_types import Duration, Section, Size, key
 
 
 class Link(Section):
@@ -37,11 +35,9 @@ class ConfigBlock(Section):
     file: str | None = None
     """A file that holds it, from the project's root."""
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def check(self) -> None:
         if (self.toml is None) == (self.file is None):
             raise ValueError("a config block has exactly one of toml, file")
-        return self
 
 
 class ValueRef(Section):
@@ -58,11 +54,9 @@ class ValueRef(Section):
     optional: bool = False
     """Left out where there is no value."""
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def check(self) -> None:
         if sum(source is not None for source in (self.value, self.env_ref, self.var_ref)) != 1:
             raise ValueError("a reference has exactly one of value, envRef, varRef")
-        return self
 
 
 class ClusterService(Section):
@@ -71,7 +65,7 @@ class ClusterService(Section):
     name: str
     namespace: str = ""
     """Empty: the environment's own."""
-    port: int = Field(default=80, ge=1, le=65535)
+    port: int = key(default=80, least=1, most=65535)
     path: str = "/mcp"
     scheme: Literal["http", "https"] = "http"
 
@@ -89,32 +83,30 @@ class McpServer(Section):
     name: str
     type: Literal["stdio", "http", "https", "cluster"]
     description: str = ""
-    startup_timeout_sec: int | None = Field(default=None, ge=0, alias="startup_timeout_sec")
+    startup_timeout_sec: int | None = key(default=None, spelled="startup_timeout_sec", least=0)
     """Seconds until it must be up."""
-    tool_timeout_sec: int | None = Field(default=None, ge=0, alias="tool_timeout_sec")
+    tool_timeout_sec: int | None = key(default=None, spelled="tool_timeout_sec", least=0)
     """Seconds for one call of a tool."""
     command: str | None = None
     """stdio: the program."""
     args: tuple[str, ...] = ()
     """stdio: its arguments."""
-    env: dict[str, ValueRef] = Field(default_factory=dict)
+    env: dict[str, ValueRef] = key(factory=dict)
     """stdio: its variables."""
     endpoint: str | None = None
     """http, https: the address."""
-    headers: dict[str, ValueRef] = Field(default_factory=dict)
+    headers: dict[str, ValueRef] = key(factory=dict)
     """http, https, cluster: headers of each request."""
-    bearer_token_env_var: str | None = Field(default=None, alias="bearer_token_env_var")
+    bearer_token_env_var: str | None = key(default=None, spelled="bearer_token_env_var")
     """Variable that holds the bearer token."""
     service: ClusterService | None = None
     """cluster: where it listens."""
     tools: tuple[McpTool, ...] = ()
 
-    @model_validator(mode="after")
-    def _has_what_its_type_needs(self) -> Self:
+    def check(self) -> None:
         needed = {"stdio": "command", "http": "endpoint", "https": "endpoint", "cluster": "service"}[self.type]
         if not getattr(self, needed):
             raise ValueError(f"a server of type {self.type} needs {needed}")
-        return self
 
 
 class Mcp(Section):
@@ -129,7 +121,7 @@ class PublishSpec(Section):
     allow_paths: tuple[str, ...] = ()
     """Globs of protected paths that agents may change all the same (workflows, CODEOWNERS, AGENTS.md), and of files
     that may become executable."""
-    max_files: int = Field(default=500, ge=0)
+    max_files: int = key(default=500, least=0)
     """Most files in one change."""
     max_file_size: Size = 5 * 1024 * 1024
     """Largest file."""
@@ -156,9 +148,9 @@ class CodexSpec(Section):
     """What the agent must know about the project."""
     services_overview: str = ""
     """What the services do, in a few lines."""
-    timeouts: Timeouts = absent()
+    timeouts: Timeouts = key(factory=Timeouts)
     config_blocks: tuple[ConfigBlock, ...] = ()
-    review_mcp_enabled: bool = Field(default=False, alias="reviewMCPEnabled")
+    review_mcp_enabled: bool = key(default=False, spelled="reviewMCPEnabled")
     """The agent itself answers review threads, by an MCP server."""
-    mcp: Mcp = absent()
-    publish: PublishSpec = absent()
+    mcp: Mcp = key(factory=Mcp)
+    publish: PublishSpec = key(factory=PublishSpec)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codexctl_ci.errors import ConfigError
+from codexctl_ci.stack.reading import did_you_mean
 from codexctl_ci.stack.schema import HookStep
-from codexctl_ci.stack.validation import did_you_mean
 from codexctl_ci.templating.dialect import Dialect
 
 _NO = frozenset({"false", "0", "no"})

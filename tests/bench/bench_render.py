@@ -76,7 +76,7 @@ def write_stack(folder: Path, dialect: str) -> None:
 def rows() -> Iterator[Row]:
     """A row for each dialect. The limit is Python itself with what the process can't do without."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
-    needed = [sys.executable, "-c", "import click, yaml, pydantic, jinja2.sandbox; pydantic.BaseModel"]
+    needed = [sys.executable, "-c", "import click, yaml, jinja2.sandbox"]
     run(needed, environ)
     for dialect in _VALUES:
         with TemporaryDirectory() as name:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +59,8 @@ def _masked(value: Any, redact: Callable[[str], str]) -> Any:
 
 def schema(inv: Invocation) -> None:
     """JSON Schema of services.yaml, for editors."""
+    from importlib.resources import files
+
     inv.print(files("codexctl_ci.stack").joinpath("services.schema.json").read_text("utf-8"))
 
 

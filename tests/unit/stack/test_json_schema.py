@@ -75,6 +75,7 @@ def test_faults_are_seen_by_an_editor(text: str) -> None:
         "project: a\nmaxSlots: '{{ env }}'\nimages: {x: {type: '{{ env }}'}}",
         "project: a\ncodex: {reviewMCPEnabled: true, mcp: {servers: [{name: x, type: stdio, startup_timeout_sec: 3}]}}",
         "project: a\nservices: [{name: x, when: true}, {name: y, when: }]",
+        "project: a\nimages: {x: {from: f, local: l}}",
     ],
 )
 def test_what_is_right_is_right_in_an_editor(text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from codexctl_ci.stack.overlays import apply_service, pod_spec, set_pull_policy
+from codexctl_ci.stack.reading import read
 from codexctl_ci.stack.schema import ServiceSpec
 from codexctl_ci.templating.dialect import Dialect
 
@@ -21,7 +22,9 @@ def workload(kind: str = "Deployment", name: str = "api", **pod: Any) -> dict[st
 
 
 def service(**keys: Any) -> ServiceSpec:
-    return ServiceSpec.model_validate({"name": "api", **keys})
+    found, faults = read(ServiceSpec, {"name": "api", **keys})
+    assert found and not faults, faults
+    return found
 
 
 IMAGE = {"repository": "r/api", "tagTemplate": "2"}
