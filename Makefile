@@ -26,7 +26,7 @@ sandbox: preflight venv ## builds what the sandbox needs, which every target tha
 	@$(PY) -m sandbox prepare
 
 test: preflight venv ## all tests, inside a sandbox that ends with them; ARGS goes to pytest
-	@$(PY) -m sandbox run -- $(PY) -m pytest -n auto $(ARGS)
+	@$(PY) -m sandbox run -- $(PY) -m pytest -n auto --dist loadgroup $(ARGS)
 
 test-unit: venv ## unit tests: seconds, need nothing but Python
 	@$(PY) -m pytest tests/unit -n auto $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.settings import Settings
-from codexctl_ci.errors import CodexctlError
+from codexctl_ci.errors import CodexctlError, NotReady
 from codexctl_ci.reporting import actions_files
 from codexctl_ci.reporting.redaction import Redactor
 
@@ -26,7 +26,6 @@ class Invocation:
     environ: Mapping[str, str]
     redact: Redactor
     outputs: dict[str, str | bool | int] = field(default_factory=dict)
-    summarised: bool = False
     exit_code: int = 0
 
     @property
@@ -42,22 +41,28 @@ class Invocation:
 
     def summary(self, markdown: str) -> None:
         """A section of the job summary, with secrets masked."""
-        self.summarised = True
         target = self.environ.get("GITHUB_STEP_SUMMARY")
         actions_files.append_summary(Path(target) if target else None, self.redact(markdown))
 
     def failed(self, error: CodexctlError) -> None:
-        """Outputs and a section of the job summary that say what failed, unless the command said more itself."""
+        """Outputs and a section of the job summary that say what failed."""
         if "failure" not in self.outputs:
             self.output(failure=self.redact(str(error)))
         if "conclusion" not in self.outputs:
             self.output(conclusion=error.conclusion)
-        if not self.summarised:
-            here = f"codexctl-ci {self.command} --env {self.settings[o.ENVIRONMENT] or 'ai'} --debug"
-            self.summary(
-                f"### {self.command} failed\n\n```text\n{_fence(str(error))}\n```\n\nThe same on your machine:\n\n"
-                f"```sh\n{here}\n```"
-            )
+        self.summary(
+            f"### {self.command} failed\n\n```text\n{_fence(str(error))}\n```\n\nThe same on your machine:\n\n"
+            f"```sh\n{self._at_home(error)}\n```"
+        )
+
+    def _at_home(self, error: CodexctlError) -> str:
+        """The command that shows the same on somebody's own machine."""
+        chosen = self.settings
+        env = chosen[o.ENVIRONMENT] or str(self.outputs.get("env", "")) or "ai"
+        slot = self.outputs.get("slot") or (chosen[o.SLOT] if o.SLOT.name in chosen.values else 0)
+        where = f"--env {env}" + (f" --slot {slot}" if slot else "")
+        command = "status" if isinstance(error, NotReady) else f"{self.command} --debug"
+        return f"codexctl-ci {command} {where}"
 
     def print(self, text: str) -> None:
         """The command's result, to stdout, with secrets masked."""

@@ -211,10 +211,12 @@ def _close(journal: AgentJournal, task: AgentTask, result: AgentResult | None, b
         if agent is None or agent.key != task.key:
             return record
         unchanged = result is not None and result.conclusion == "no_change"
-        nothing_to_keep = unchanged or (not task.change_is_kept and not begun.owes)
+        thrown_away = not task.change_is_kept and not begun.owes
         thread = (result.thread_id if result else "") or record.thread_id
-        published = agent.published or nothing_to_keep
-        return replace(record, thread_id=thread, agent=replace(agent, ended=ended, published=published))
+        published = agent.published or unchanged or thrown_away
+        # What a plan's agent left in the tree is in nobody's way: the next sync writes over it.
+        tree = replace(record.tree, synced="", published="") if thrown_away else record.tree
+        return replace(record, thread_id=thread, agent=replace(agent, ended=ended, published=published), tree=tree)
 
     try:
         journal.update(closed)

@@ -60,7 +60,8 @@ class AgentRun:
 
 @dataclass(frozen=True, slots=True)
 class SourceTree:
-    """The sources in the volume. ``base`` is the commit they come from, ``synced`` the id of the tree as we wrote it.
+    """The sources in the volume. ``base`` is the commit they come from, ``synced`` the id of the tree as we wrote it,
+    empty where the next sync may write over whatever is there.
 
     ``published`` is the id of the tree whose content was last published: a tree equal to it holds no unsaved work.
     ``touched``: an agent ran in the tree, so that only a pod of the slot may open it.

@@ -81,7 +81,8 @@ class RunnerService:
         """Take a webhook and start what it starts, in the background."""
         received = Received(delivery, event, payload)
         self.records.receive(received)
-        if not starts_workflows:
+        # A fork's own workflows run only where its owner has enabled them.
+        if not starts_workflows or payload["repository"].get("fork"):
             self.records.settle(received)
             return
         threading.Thread(target=self._begin, args=(received,), daemon=True).start()

@@ -29,7 +29,8 @@ def unsaved_work(slots: Slots) -> Callable[[SlotRecord], str]:
     are looked at; one that can't be looked at is kept."""
 
     def look(record: SlotRecord) -> str:
-        if not record.tree.touched or not record.namespace_uid:
+        # A tree that we don't stand for was left half written by us, or holds what a plan's agent tried.
+        if not (record.tree.touched and record.tree.synced and record.namespace_uid):
             return ""
         try:
             return _difference(slots, record)

@@ -22,7 +22,7 @@ from codexctl_ci.operations.slot_lock import SlotBusy
 from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.ports import AgentEnding, AgentRequest
 from codexctl_ci.slots.claims import Claim
-from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotRecord, leased_to
+from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotRecord, SourceTree, leased_to
 from tests.support.memory_cluster import MemoryCluster
 
 THREAD = "01a1fd84-0ff6-7581-b8b0-763598be3ca9"
@@ -167,11 +167,14 @@ def test_work_that_an_earlier_run_left_is_still_a_change(slot: Slot) -> None:
 
 
 def test_plan_leaves_nothing_to_publish_but_hides_nothing_either(slot: Slot) -> None:
+    slot.change(tree=SourceTree("c1", "t1"))
     slot.run(Runtime(replace(ENDED, tree_changed=True)), change_is_kept=False)
     assert not slot.record.unpublished
+    assert slot.record.tree.synced == "", "the next sync may write over what a plan's agent tried"
+    slot.change(tree=SourceTree("c1", "t1"))
     slot.run(Runtime(replace(ENDED, conclusion="agent_error")), run_id="901")
     slot.run(Runtime(ENDED), run_id="902", change_is_kept=False)
-    assert slot.record.unpublished
+    assert slot.record.unpublished and slot.record.tree.synced == "t1"
 
 
 def test_cancel_closes_the_record_and_is_raised_on(slot: Slot) -> None:
