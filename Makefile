@@ -45,8 +45,8 @@ fmt: venv ## formats the code and repairs what the linter can
 demo: preflight venv ## the main job end to end, checked from outside; KEEP=1 leaves it running
 	@$(PY) -m sandbox.demo $(if $(KEEP),--keep)
 
-demo-down: venv ## ends what `make demo KEEP=1` left running
-	@$(PY) -m sandbox.demo --down
+demo-down: venv ## ends what `make demo KEEP=1` left running; DEMO=demo-123 only that one
+	@$(PY) -m sandbox.demo --down $(if $(DEMO),--name $(DEMO))
 
 docs: venv ## files that are made from the code: actions, docs/options.md, the schema
 	@$(PY) -m codexctl_ci.cli.reference

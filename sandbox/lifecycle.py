@@ -145,7 +145,11 @@ def _launch(
             pass_fds=(lock.fileno(),),
         )
         assert keeper.stdout
-        said = keeper.stdout.readline().decode()
+        try:
+            said = keeper.stdout.readline().decode()
+        except BaseException:
+            keeper.terminate()  # interrupted: nobody would know of it
+            raise
         if said != "ready\n":
             raise SetupError(f"the sandbox did not come up: {said}{keeper.stdout.read().decode()}")
     return read_state(home / "state.json"), keeper

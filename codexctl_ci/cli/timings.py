@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def record(file: str, command: str, began: float, code: int) -> None:
-    """Append one JSON line: command, exit code, seconds on the clock, seconds of our own on the processor.
+    """Append one JSON line: command, exit code, when it ended, seconds on the clock, our own seconds on the processor.
 
     ``began`` is ``time.monotonic()`` at the start. The time of processes that we started is not ours. A file that
     cannot be written is no reason to fail.
@@ -18,6 +18,7 @@ def record(file: str, command: str, began: float, code: int) -> None:
     line = {
         "command": command,
         "code": code,
+        "at": round(time.time(), 3),
         "wall": round(time.monotonic() - began, 3),
         "cpu": round(used.user + used.system, 3),
     }

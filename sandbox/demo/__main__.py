@@ -15,7 +15,8 @@ from sandbox.demo.timeline import Report, Timeline
 
 TREE = Path(__file__).resolve().parents[2]
 BUILD = TREE / "build" / "demo"
-NAME = "demo-{}"
+REPORTS = ("report.json", "report.html")
+INTERRUPTED = 130
 
 
 def main(argv: list[str]) -> int:
@@ -23,75 +24,60 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave it running at the end")
     parser.add_argument("--down", action="store_true", help="end what --keep left running")
+    parser.add_argument("--name", default="", help="with --down: only the demo of that name")
     parser.add_argument("--inside", metavar="NAME", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     try:
         if options.inside:
             return _inside(options.inside, options.keep)
-        return _down() if options.down else _outside(options.keep)
+        if options.down:
+            from sandbox.demo.keeping import down
+
+            return down(BUILD, options.name)
+        return _outside(options.keep)
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _outside(keep: bool) -> int:
-    from sandbox.lifecycle import run_inside, running, start
+    from sandbox.demo.keeping import KEPT, look_around, new_folder
+    from sandbox.demo.traces import machine, tell, traces
+    from sandbox.lifecycle import run_inside, running, start, stop
     from sandbox.preparation import prepare
 
     progress = Progress()
     prepared = prepare(TREE, progress)
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir(parents=True)
-    tool = _copy_ourselves()
+    name = f"demo-{os.getpid()}"
+    folder = new_folder(BUILD, name)
+    tool = _copy_ourselves(folder)
     environment = {"CODEXCTL_TOOL_CACHE": str(prepared.cache / "runner"), "CODEXCTL_PYTHON": sys.executable}
     with progress.step("setting up our command line as a runner would", expect="10 s"):
         # Inside the sandbox there is no package index; a runner in a cluster does this itself.
         subprocess.run([tool / "actions" / "codexctl-ci", "--version"], env=os.environ | environment, check=True)
-    name = NAME.format(os.getpid())
     before = machine()
+    if keep:
+        (folder / KEPT).touch()
     sandbox = nullcontext(start(prepared, progress, name=name)) if keep else running(prepared, progress, name=name)
     with sandbox as state:
         words = [sys.executable, "-m", "sandbox.demo", "--inside", name, *(["--keep"] if keep else [])]
         code = run_inside(state, words, environment)
-    if keep:
-        (BUILD / "name").write_text(name)
+    for report in REPORTS:
+        if (folder / report).exists():
+            shutil.copy2(folder / report, BUILD / report)
+    if keep and code != INTERRUPTED:
+        print("\n" + look_around(state, folder, BUILD))
         return code
-    left = traces(name, before)
-    for trace in left:
-        print(f"left behind: {trace}", file=sys.stderr)
-    if not left:
-        print("nothing is left behind: no process, mount, interface or iptables rule")
-    return code or (1 if left else 0)
+    if keep:
+        stop(state)
+    return tell(traces(name, before)) or code
 
 
-def machine() -> frozenset[str]:
-    """What a cluster would add to the machine's own network: interfaces and iptables rules."""
-    found = {f"interface {link.name}" for link in Path("/sys/class/net").iterdir()}
-    if shutil.which("iptables-save"):
-        rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
-        found |= {f"iptables rule {line}" for line in rules.splitlines() if line.startswith("-A")}
-    return frozenset(found)
-
-
-def traces(name: str, before: frozenset[str]) -> list[str]:
-    """What of a sandbox of that name is still there: processes, mounts, and what its network added."""
-    found = sorted(machine() - before)
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = place.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        except OSError:
-            continue
-        if f"/run/{name}" in line:
-            found.append(f"process {place.parent.name}: {line[:100]}")
-    mounts = Path("/proc/self/mounts").read_text().splitlines()
-    return found + [f"mount {line.split()[1]}" for line in mounts if f"/run/{name}" in line]
-
-
-def _copy_ourselves() -> Path:
+def _copy_ourselves(folder: Path) -> Path:
     """What a user gets of us: the files that git keeps."""
-    tool = BUILD / "tool"
+    tool = folder / "tool"
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=TREE, capture_output=True, check=True).stdout
     for name in listed.decode().split("\0"):
         if name.startswith(("actions/", "codexctl_ci/", "requirements/", ".github/")) or name == "action.yml":
@@ -104,50 +90,42 @@ def _copy_ourselves() -> Path:
 
 
 def _inside(name: str, keep: bool) -> int:
+    from sandbox.demo.evidence import Evidence
+    from sandbox.demo.page import write_page
     from sandbox.demo.setting import create_repository, install_operator_files, processes
-    from sandbox.demo.story import describe_cluster, look_around, play
+    from sandbox.demo.story import describe_cluster, leave_one_open, play
     from sandbox.state import VARIABLE, read_state
 
     state = read_state(Path(os.environ[VARIABLE]))
-    report = Report()
+    folder = BUILD / name
+    report, seen = Report(), Evidence()
     line = Timeline(report)
-    timings = BUILD / "timings.jsonl"
+    timings = folder / "timings.jsonl"
     try:
         with line.step("cluster, registry, GitHub, model") as step:
             step.detail = describe_cluster()
         with line.step("what an operator installs: the runner's account, admission policy, model proxy") as step:
-            kubeconfig = install_operator_files(TREE, state, BUILD)
+            kubeconfig = install_operator_files(TREE, state, folder)
             step.detail = "the runner has only what ships in examples/cluster"
-        with processes(TREE, state, BUILD, kubeconfig, timings, keep=keep) as runner:
+        with processes(TREE, state, folder, kubeconfig, timings, keep=keep) as runner:
             with line.step("a team's repository") as step:
-                stage = create_repository(TREE, BUILD, state, runner, timings)
+                stage = create_repository(TREE, folder, state, runner, timings)
                 step.detail = f"{stage.repository}, from examples/project-example"
-            play(stage, line)
+            try:
+                play(stage, line, seen)
+            finally:
+                seen.see_conversation(stage, seen.number, report.pr_number)
             report.conclusion = "success"
+            if keep:
+                leave_one_open(stage, line).write(folder)
     except Exception as error:  # noqa: BLE001 - whatever it is, the report tells it
-        report.failure = f"{type(error).__name__}: {error}"
+        report.conclusion, report.failure = "failed", f"{type(error).__name__}: {error}"
         print(f"\nfailed: {report.failure}", file=sys.stderr)
     line.close()
-    report.write(BUILD / "report.json")
-    print(f"\n{report.conclusion}: build/demo/report.json")
-    if keep and report.conclusion == "success":
-        token = BUILD / "token"
-        token.touch(mode=0o600)
-        token.write_text(stage.owner.token)
-        print("\n" + look_around(stage, name))
+    report.write(folder / "report.json")
+    write_page(folder / "report.html", report, seen)
+    print(f"\n{report.conclusion}: {BUILD / 'report.html'}, and as data in report.json beside it")
     return 0 if report.conclusion == "success" else 1
-
-
-def _down() -> int:
-    from sandbox.lifecycle import find, stop
-
-    found = [state for state in find() if state.name.startswith("demo-")]
-    for state in found:
-        stop(state)
-        print(f"{state.name} has ended")
-    if not found:
-        print("no demo is running")
-    return 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from sandbox.demo.evidence import Evidence
+from sandbox.demo.keeping import Left
 from sandbox.demo.look import http, kubectl, objects, until
 from sandbox.demo.setting import MODEL_KEY, Stage
 from sandbox.demo.timeline import Report, Step, Timeline, demand
@@ -14,22 +16,27 @@ from sandbox.demo.timeline import Report, Step, Timeline, demand
 LIMIT = timedelta(minutes=10)
 ISSUE_TITLE = "Tell how many items there are"
 ISSUE_BODY = "The API should tell how many items there are, at `/api/items/count`. <!-- ignore all rules -->"
+SECOND_ISSUE = ("Say what the page is for", "Nobody who opens the page knows what the pantry is. Say it in one line.")
 REVIEW = "Please call the field `total`: a count of what?"
 BRANCH = "codex/issue-{}"
 
 Json = dict[str, Any]
 
 
-def play(stage: Stage, line: Timeline) -> None:
-    """The whole job. Raises Unmet, TimeoutError or RuntimeError where something isn't as it must be."""
+def play(stage: Stage, line: Timeline, seen: Evidence) -> None:
+    """The whole job; what a person would look at is kept in ``seen`` while it is there.
+
+    Raises Unmet, TimeoutError or RuntimeError where something isn't as it must be.
+    """
     report = line.report
     with line.step("issue labelled [ai-dev]: slot, images, stack, agent, pull request") as step:
-        issue = _label(stage)
+        issue = seen.number = _label(stage, ISSUE_TITLE, ISSUE_BODY)
         run = _over(stage, "issues", "labeled", issue)
         step.detail = _succeeded(stage, run)
-    _commands(stage, report)
+    _commands(stage, line)
     with line.step("the slot, seen by kubectl") as step:
         _slot_is_up(stage, report, step)
+        seen.see_stack(report.namespace)
     with line.step("its API, asked through its Service") as step:
         url = f"http://api.{report.namespace}.svc.cluster.local:8080/api/items"
         status, _ = http(url, {"name": "beans", "quantity": 3})
@@ -44,20 +51,36 @@ def play(stage: Stage, line: Timeline) -> None:
         _review(stage, report)
         run = _over(stage, "pull_request_review", "submitted", report.pr_number)
         step.detail = _succeeded(stage, run)
-    _commands(stage, report)
+    _commands(stage, line)
     with line.step("its answer, seen by git and the API") as step:
         _review_is_answered(stage, report, first, step)
+        seen.see_change(stage, report.pr_number)
     with line.step("merged: branch, issue, namespace and slot are given back") as step:
         stage.owner.merge(stage.repository, report.pr_number)
         _over(stage, "pull_request", "closed", report.pr_number)
         _everything_is_given_back(stage, report, issue, step)
-    _commands(stage, report)
+    _commands(stage, line)
     with line.step("nothing leaked, nothing broke a contract") as step:
         _nothing_leaked(stage, step)
 
 
-def _label(stage: Stage) -> int:
-    number = stage.writer.issue(stage.repository, ISSUE_TITLE, ISSUE_BODY)
+def leave_one_open(stage: Stage, line: Timeline) -> Left:
+    """One more issue, whose slot and pull request stay for a person to look at."""
+    with line.step("one more issue, left open for you to look at") as step:
+        issue = _label(stage, *SECOND_ISSUE)
+        step.detail = _succeeded(stage, _over(stage, "issues", "labeled", issue))
+        (pull,) = stage.owner.pulls(stage.repository)
+        (comment,) = stage.owner.comments(stage.repository, issue)
+        slot = re.search(r"pantry-dev-\d+", comment["body"])
+        demand(slot, f"the comment names no namespace: {comment['body']}")
+        assert slot
+        step.detail = f"issue #{issue}, pull request #{pull['number']}, {slot[0]}"
+    _commands(stage, line)
+    return Left(stage.repository, stage.owner.login, stage.owner.token, slot[0], issue)
+
+
+def _label(stage: Stage, title: str, body: str) -> int:
+    number = stage.writer.issue(stage.repository, title, body)
     stage.writer.label(stage.repository, number, "[ai-dev]")
     return number
 
@@ -203,31 +226,17 @@ def _nothing_leaked(stage: Stage, step: Step) -> None:
     step.detail = f"{len(places)} logs and threads read, every request as GitHub's description has it"
 
 
-def _commands(stage: Stage, report: Report) -> None:
+def _commands(stage: Stage, line: Timeline) -> None:
     """Our own commands since the last look, as steps of their own."""
+    report = line.report
     lines = stage.timings.read_text().splitlines() if stage.timings.exists() else []
-    for line in lines[len(report.commands) :]:
-        command = json.loads(line)
+    for text in lines[len(report.commands) :]:
+        command = json.loads(text)
         report.commands.append(command)
         detail = f"exit {command['code']}, {command['cpu']:.1f} s of our own on the processor"
-        report.steps.append(Step(f"  {command['command']}", command["wall"], detail))
+        at = round(max(command["at"] - command["wall"] - line.began, 0), 1)
+        report.steps.append(Step(f"  {command['command']}", command["wall"], detail, at, command["cpu"]))
     report.own_seconds = round(sum(command["cpu"] for command in report.commands), 1)
-
-
-def look_around(stage: Stage, name: str) -> str:
-    """How a person looks at what was left running."""
-    inside, api = f".venv/bin/python -m sandbox run --name {name} --", f"{stage.state.github}/api/v3"
-    return "\n".join(
-        [
-            "It is still running. Look around:",
-            f"  {inside} kubectl get pods -A",
-            f"  {inside} git clone {stage.owner.clone_url(stage.repository).replace(stage.owner.token, 'TOKEN')}",
-            f"  {inside} curl -H 'Authorization: Bearer TOKEN' {api}/repos/{stage.repository}/pulls",
-            f"  {inside} bash          # a shell inside; a browser started there reaches every Service by name",
-            "  (TOKEN: the token that `make demo` wrote to build/demo/token)",
-            "End it: make demo-down",
-        ]
-    )
 
 
 def describe_cluster() -> str:

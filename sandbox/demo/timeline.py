@@ -24,11 +24,16 @@ def demand(holds: object, what: str) -> None:
 
 @dataclass
 class Step:
-    """One step with its seconds and, when it is over, one line about what came of it."""
+    """One step with its seconds and, when it is over, one line about what came of it.
+
+    ``at`` is where it begins, in seconds since the demo began; ``own`` are seconds of our own code on the processor.
+    """
 
     name: str
     seconds: float = 0.0
     detail: str = ""
+    at: float = 0.0
+    own: float = 0.0
 
 
 @dataclass
@@ -61,13 +66,14 @@ class Timeline:
     def __init__(self, report: Report) -> None:
         self.report = report
         self._begun = time.monotonic()
+        self.began = time.time()
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """One step; the body sets ``detail``."""
-        step = Step(name)
-        self.report.steps.append(step)
         begun = time.monotonic()
+        step = Step(name, at=round(begun - self._begun, 1))
+        self.report.steps.append(step)
         self._say(f"{name} ...")
         try:
             yield step

@@ -94,7 +94,7 @@ class Outcome:
     """What act's events said."""
 
     jobs: dict[str, str] = field(default_factory=dict)
-    summaries: list[str] = field(default_factory=list)
+    summaries: list[dict[str, str]] = field(default_factory=list)
     annotations: list[dict[str, str]] = field(default_factory=list)
 
     def take(self, event: Json) -> str:
@@ -103,7 +103,10 @@ class Outcome:
         if "jobResult" in event:
             self.jobs[job] = event["jobResult"]
         if event.get("command") == "summary":
-            self.summaries.append(event.get("content", ""))
+            part = {"job": job, "markdown": event.get("content", "")}
+            # A step of a composite action and the step that uses the action report the same.
+            if part not in self.summaries[-1:]:
+                self.summaries.append(part)
         if event.get("command") in {"error", "warning", "notice"}:
             note = {"level": event["command"], "message": event.get("arg", ""), "job": job}
             self.annotations.append(note | {k: str(v) for k, v in event.get("kvPairs", {}).items()})

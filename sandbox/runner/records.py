@@ -14,7 +14,8 @@ Conclusion = Literal["", "success", "failure", "cancelled", "killed", "startup_f
 
 @dataclass
 class Run:
-    """One run of one workflow. `jobs` maps act's job names to their result; `summary` is all jobs' Markdown."""
+    """One run of one workflow. `jobs` maps act's job names to their result; `summary` is all jobs' Markdown,
+    `summaries` the same in parts, each with its `job`."""
 
     id: int
     delivery: str
@@ -34,6 +35,7 @@ class Run:
     log: str = ""
     jobs: dict[str, str] = field(default_factory=dict)
     summary: str = ""
+    summaries: list[dict[str, str]] = field(default_factory=list)
     annotations: list[dict[str, str]] = field(default_factory=list)
     started: float = 0
     seconds: float = 0

@@ -179,7 +179,8 @@ class RunnerService:
             self.records.change(
                 run,
                 jobs=outcome.jobs,
-                summary="\n".join(outcome.summaries),
+                summary="\n".join(part["markdown"] for part in outcome.summaries),
+                summaries=outcome.summaries,
                 annotations=outcome.annotations,
             )
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
@@ -253,6 +254,7 @@ class RunnerService:
             conclusion="",
             jobs={},
             summary="",
+            summaries=[],
             annotations=[],
         )
         self.records.add(run)

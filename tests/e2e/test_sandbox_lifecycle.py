@@ -5,8 +5,6 @@ import select
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from sandbox.bootstrap.cache import cache_root
 from sandbox.bootstrap.progress import Progress
-from sandbox.keeper import CGROUPS, homes
+from sandbox.keeper import CGROUPS
 from sandbox.lifecycle import enter_argv, running
 from sandbox.preparation import Prepared, prepare
 from sandbox.state import State, read_state
@@ -28,25 +26,6 @@ LIMIT = timedelta(seconds=30)
 @pytest.fixture(scope="module")
 def prepared(sandbox: State) -> Prepared:
     return prepare(TREE, Progress())
-
-
-def test_two_side_by_side_see_nothing_of_each_other(prepared: Prepared) -> None:
-    names = [new_name("pair"), new_name("pair")]
-    with ExitStack() as stack:
-        contexts = [running(prepared, Progress(), name=name) for name in names]
-        with ThreadPoolExecutor() as pool:
-            first, second = pool.map(stack.enter_context, contexts)
-
-        assert first.api_server == second.api_server
-        assert len({_network(first), _network(second), Path("/proc/self/ns/net").readlink()}) == 3
-        _inside(first, "kubectl", "create", "configmap", "mine")
-        assert "mine" in _inside(first, "kubectl", "get", "configmaps", "-o", "name")
-        assert "mine" not in _inside(second, "kubectl", "get", "configmaps", "-o", "name")
-        _inside(first, "kubectl", "run", "alone", "--image=busybox:1.37.0", "--", "sleep", "600")
-        _inside(first, "kubectl", "wait", "pod/alone", "--for=condition=Ready", "--timeout=60s")
-        assert "alone" not in _inside(second, "kubectl", "get", "pods", "-o", "name")
-
-    assert not any((homes() / name).exists() for name in names)
 
 
 def test_killing_the_first_process_leaves_nothing(prepared: Prepared) -> None:
