@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from codexctl_ci.errors import AgentFailed, BlockedByGuardrail, CodexctlError, ConfigError
-from codexctl_ci.guardrails.patch import Policy
+from codexctl_ci.guardrails.policy import Policy
 from codexctl_ci.operations.publish import Bot, Pushed, push_change
 from codexctl_ci.operations.slot_lock import OperationLock
 from codexctl_ci.operations.slot_store import SlotStore
@@ -148,7 +148,7 @@ def raise_blocked(done: Delivered) -> None:
         raise BlockedByGuardrail(
             f"the change may not be published:\n{listed}",
             hint="nothing has left the slot, and the work is kept there: let the agent take that part back, or allow "
-            "it under codex.publish in services.yaml of the default branch",
+            "it under guardrails in services.yaml of the default branch",
         )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codexctl_ci.errors import CodexctlError
-from codexctl_ci.guardrails.patch import FileChange, Policy, Violation, judge_change
+from codexctl_ci.guardrails.patch import judge_change
+from codexctl_ci.guardrails.policy import FileChange, Policy, Violation
 from codexctl_ci.ports import BranchHost, SlotTree, TreeFile
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def push_change(
     changes = [change for change in (_compared(file, old) for file in files) if change is not None]
     if not changes:
         return Pushed("no_change", branch)
-    violations = tuple(judge_change(changes, policy))
+    violations = tuple(judge_change(changes, policy, message))
     paths = tuple(change.path for change in changes)
     if violations:
         return Pushed("blocked", branch, files=paths, violations=violations)

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Literal
 
 from codexctl_ci.stack.schema_codex import CodexSpec
+from codexctl_ci.stack.schema_guardrails import Guardrails
 from codexctl_ci.stack.schema_types import Duration, Section, TextMap, key
 
 DEPLOY_GROUPS = ("stateful", "migrations", "internal", "edge", "frontend")
@@ -266,3 +267,4 @@ class StackSpec(Section):
     hooks: StackHooks = key(factory=StackHooks)
     templates: TemplatesSpec = key(factory=TemplatesSpec)
     codex: CodexSpec = key(factory=CodexSpec)
+    guardrails: Guardrails = key(factory=Guardrails)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import ClassVar, Literal
 
-from codexctl_ci.stack.schema_types import Duration, Section, Size, key
+from codexctl_ci.stack.schema_types import Duration, Section, key
 
 
 class Link(Section):
@@ -115,20 +115,6 @@ class Mcp(Section):
     servers: tuple[McpServer, ...] = ()
 
 
-class PublishSpec(Section):
-    """What agents may publish here, beyond the rules that always hold."""
-
-    allow_paths: tuple[str, ...] = ()
-    """Globs of protected paths that agents may change all the same (workflows, CODEOWNERS, AGENTS.md), and of files
-    that may become executable."""
-    max_files: int = key(default=500, least=0)
-    """Most files in one change."""
-    max_file_size: Size = 5 * 1024 * 1024
-    """Largest file."""
-    max_total_size: Size = 20 * 1024 * 1024
-    """All files of a change together."""
-
-
 class CodexSpec(Section):
     """The agent of this project."""
 
@@ -153,4 +139,3 @@ class CodexSpec(Section):
     review_mcp_enabled: bool = key(default=False, spelled="reviewMCPEnabled")
     """The agent itself answers review threads, by an MCP server."""
     mcp: Mcp = key(factory=Mcp)
-    publish: PublishSpec = key(factory=PublishSpec)

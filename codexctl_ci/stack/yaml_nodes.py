@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from codexctl_ci.errors import Finding, InvalidStack
@@ -84,6 +85,25 @@ def core_tag(text: str) -> str:
         if _FLOAT.fullmatch(text) or text.lower() in _SPECIAL:
             return FLOAT
     return STR
+
+
+def nested_too_deeply(text: str) -> bool:
+    """Whether ``compose_all`` must not be given ``text``: libyaml composes on the C stack, without a bound."""
+    depth = 0
+    loader = _CoreLoader(text)
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > _DEEPEST:
+                return True
+    except yaml.YAMLError:
+        return False
+    finally:
+        dispose = getattr(loader, "dispose", None)
+        if dispose is not None:
+            dispose()
+    return False
 
 
 def compose_all(text: str, file: str) -> Iterator[Node]:

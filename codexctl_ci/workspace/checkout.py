@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 from codexctl_ci.errors import ConfigError
-from codexctl_ci.guardrails.patch import INSTRUCTIONS, matches
+from codexctl_ci.guardrails.policy import INSTRUCTIONS, matches
 from codexctl_ci.process import Finished
 from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, is_source
 

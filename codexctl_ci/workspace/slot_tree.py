@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from codexctl_ci.errors import BlockedByGuardrail, CodexctlError
+from codexctl_ci.guardrails.policy import allowing
 from codexctl_ci.ports import TreeFile
 from codexctl_ci.slots.records import SourceTree
 from codexctl_ci.workspace.manifest import Manifest, difference, tree_id, without
@@ -44,10 +45,11 @@ class VolumeSlotTree:
             change = difference(known, now)
             left_out = self.ignored(change.added, self.volume)
             present = [path for path in (*change.added, *change.changed) if path not in left_out]
-            if len(present) + len(change.removed) > max_files:
+            count = len(present) + len(change.removed)
+            if count > max_files:
                 raise BlockedByGuardrail(
-                    f"{len(present) + len(change.removed)} files changed, and {max_files} are the limit",
-                    hint="larger changes need codex.publish.maxFiles",
+                    f"size: (all files): {count} files changed, and {max_files} are the limit",
+                    hint=allowing("maxFiles"),
                 )
             files = self.volume.read(present, max_bytes=max_bytes)
             if len(files) == len(present) and all(same(file, now[file.path]) for file in files):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from codexctl_ci.errors import ApiError, BlockedByGuardrail, CodexctlError
+from codexctl_ci.guardrails.policy import allowing
 from codexctl_ci.ports import TreeFile
 from codexctl_ci.slots.records import SourceTree
 from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, from_text, is_source, to_text
@@ -158,8 +159,8 @@ class VolumeTree:
                     raise
         if sink.full:
             raise BlockedByGuardrail(
-                f"the changed files are larger than {max_bytes} bytes",
-                hint="larger changes need codex.publish.maxTotalSize",
+                f"size: (all files): the changed files are larger than {max_bytes} bytes",
+                hint=allowing("maxTotalSize"),
             )
         if done.code != 0:
             reason = done.stderr.decode("utf-8", "replace").strip()[-300:]
@@ -193,7 +194,7 @@ def _read_listing(lines: Iterable[str], where: str) -> dict[str, Entry]:
     for line in lines:
         mark, _, rest = line.partition(" ")
         if mark == "newline":
-            raise BlockedByGuardrail("a file's name holds a newline", obj=where, hint="rename it in the slot")
+            raise BlockedByGuardrail(f"path: {where}: a file's name holds a newline", hint="rename it in the slot")
         if mark == "f":
             digest, _, path = rest.partition("  ")
             digests[path.removeprefix("./")] = ("file", digest)
@@ -204,7 +205,7 @@ def _read_listing(lines: Iterable[str], where: str) -> dict[str, Entry]:
             executable.add(rest.removeprefix("./"))
         elif mark == "o":
             raise BlockedByGuardrail(
-                f"{rest.removeprefix('./')} is neither a file nor a link", obj=where, hint="remove it in the slot"
+                f"path: {rest.removeprefix('./')}: neither a file nor a link", hint="remove it in the slot"
             )
     return {
         path: Entry(kind, path in executable and kind == "file", digest)
@@ -226,7 +227,7 @@ def _files_of(data: bytes, wanted: frozenset[str]) -> Iterator[TreeFile]:
                 assert content is not None
                 yield TreeFile(path, "file", bool(info.mode & 0o100), content.read())
             elif info.islnk():
-                raise BlockedByGuardrail(f"{path} is a hard link", hint="make it a file of its own in the slot")
+                raise BlockedByGuardrail(f"path: {path}: a hard link", hint="make it a file of its own in the slot")
 
 
 def same(file: TreeFile, entry: Entry) -> bool:

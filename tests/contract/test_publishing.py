@@ -16,7 +16,7 @@ from codexctl_ci.github.client import GitHub, Identity
 from codexctl_ci.github.desk import Desk
 from codexctl_ci.github.git import Clone
 from codexctl_ci.github.tracking import Tracker
-from codexctl_ci.guardrails.patch import Policy
+from codexctl_ci.guardrails.policy import Policy
 from codexctl_ci.operations.delivery import Delivered, Delivery, Places
 from codexctl_ci.operations.publish import Bot
 from codexctl_ci.operations.publish_issue import publish_issue
@@ -185,7 +185,7 @@ def test_blocked_change_is_told_and_kept(desktop: Desktop) -> None:
     done = desktop.publish()
     assert done.conclusion == "blocked" and done.commit == ""
     (text,) = bodies(desktop)
-    assert "protected: .github/workflows/x.yml" in text and "codex.publish.allowPaths" in text
+    assert "protected: .github/workflows/x.yml" in text and "guardrails.allowProtected" in text
     assert "secret: a.txt:1" in text and "sk-proj" not in text
     assert desktop.record.unpublished and list(desktop.shop.writer.branches(desktop.shop.name)) == ["main"]
 

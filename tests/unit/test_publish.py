@@ -11,7 +11,7 @@ import pytest
 
 from codexctl_ci.errors import CodexctlError
 from codexctl_ci.github.git import Clone
-from codexctl_ci.guardrails.patch import Policy
+from codexctl_ci.guardrails.policy import Policy
 from codexctl_ci.operations.publish import Bot, Pushed, push_change
 from codexctl_ci.ports import TreeFile
 from codexctl_ci.process import run
@@ -102,7 +102,9 @@ def put(path: str, text: str = "new\n", executable: bool = False) -> TreeFile:
 
 
 def push(tree: Tree, clone: Clone, when: int = 1_700_000_000) -> Pushed:
-    return push_change(tree, clone, branch=BRANCH, message="Do it\n", bot=BOT, policy=Policy(), when=when)
+    return push_change(
+        tree, clone, branch=BRANCH, message="Do it\n", bot=BOT, policy=Policy(executables=("bin/*",)), when=when
+    )
 
 
 def test_change_becomes_one_commit_on_the_claims_branch(server: Server, clone: Clone) -> None:

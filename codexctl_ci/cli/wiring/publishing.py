@@ -20,7 +20,7 @@ from codexctl_ci.errors import ConfigError
 from codexctl_ci.github.client import GitHub
 from codexctl_ci.github.desk import Desk
 from codexctl_ci.github.git import Clone
-from codexctl_ci.guardrails.patch import Policy
+from codexctl_ci.guardrails.policy import Policy
 from codexctl_ci.operations.delivery import Delivered, Delivery, Places
 from codexctl_ci.operations.publish import Bot
 from codexctl_ci.operations.slot_access import deployer
@@ -119,8 +119,24 @@ def open_places(publishing: Publishing, comment: Callable[[Delivered], Mapping[i
 
 def policy_of(project: Project, secrets: tuple[bytes, ...]) -> Policy:
     """What services.yaml lets agents publish."""
-    rules = project.spec.codex.publish
-    return Policy(rules.allow_paths, rules.max_files, rules.max_file_size, rules.max_total_size, secrets)
+    rules = project.spec.guardrails
+    return Policy(
+        protected=rules.protected_paths,
+        allow_protected=rules.allow_protected,
+        allowed=rules.allowed_paths,
+        max_files=rules.max_files,
+        max_lines=rules.max_lines,
+        max_file_bytes=rules.max_file_size,
+        max_total_bytes=rules.max_total_size,
+        binaries=rules.binary_files,
+        executables=rules.executable_files,
+        links=rules.symlinks == "inside",
+        message_pattern=rules.commit_message,
+        plain_secrets=rules.plain_secrets,
+        unparsed=rules.unparsed_yaml,
+        hyphens=rules.manifest_names == "hyphens",
+        secrets=secrets,
+    )
 
 
 def _record(slots: Slots, branch: str, pr: int) -> SlotRecord:

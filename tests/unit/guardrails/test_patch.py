@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
+from urllib.parse import quote
 
 import pytest
 
-from codexctl_ci.guardrails.patch import FileChange, Policy, judge_change
+from codexctl_ci.guardrails.patch import judge_change
+from codexctl_ci.guardrails.policy import FileChange, Policy
 from codexctl_ci.guardrails.secrets import needles
 
 SECRET = "correct-horse-battery-staple"
-POLICY = Policy(secrets=needles([SECRET]))
+ODD = 'p/+ss=w"rd&4'
+PRIVATE = "-----BEGIN\n" + "A1b2C3d4" * 8 + "\n" + "Z9y8X7w6" * 8 + "\n-----END\n"
+POLICY = Policy(secrets=needles([SECRET, ODD, PRIVATE]))
 
 
 def rules(*changes: FileChange, policy: Policy = POLICY) -> list[str]:
@@ -71,7 +76,7 @@ def test_files_that_steer_need_the_projects_word(path: str) -> None:
     change = FileChange(path, "file", b"x")
     assert rules(change) == ["protected"]
     assert rules(FileChange(path, "deleted")) == ["protected"]
-    assert rules(change, policy=Policy(allow=(path,))) == []
+    assert rules(change, policy=Policy(allow_protected=(path,))) == []
 
 
 @pytest.mark.parametrize(("target", "leaves"), [("b", False), ("../x/b", False), ("../../b", True), ("/etc", True)])
@@ -87,10 +92,59 @@ def test_submodules_are_refused() -> None:
     assert rules(FileChange("vendor/x", "submodule")) == ["submodule"]
 
 
-def test_existing_file_does_not_become_executable_unseen() -> None:
-    change = FileChange("run.sh", "file", b"x", b"x", executable=True)
+@pytest.mark.parametrize("before", [b"x", None])
+def test_no_file_becomes_executable_unseen(before: bytes | None) -> None:
+    change = FileChange("bin/run.sh", "file", b"x", before, executable=True)
     assert rules(change) == ["executable"]
-    assert rules(FileChange("new.sh", "file", b"x", None, executable=True)) == []
+    assert rules(change, policy=Policy(executables=("bin/**",))) == []
+    assert rules(FileChange("bin/run.sh", "file", b"y", b"x", executable=True, was_executable=True)) == []
+
+
+@pytest.mark.parametrize("char", "\u202e\u2066\u200b\u2060\u00ad\U000e0041\ue000\udcff\u2028")
+def test_names_with_what_nobody_sees_are_refused_and_shown(char: str) -> None:
+    (found,) = judge_change([FileChange(f"a{char}txt.py", "file", b"x")], POLICY)
+    assert found.rule == "path" and char not in str(found) and f"\\u{{{ord(char):x}}}" in found.path
+    assert rules(FileChange(f"a{char}txt.py", "deleted", before=b"x")) == []
+
+
+def test_change_stays_where_the_project_lets_agents_work() -> None:
+    policy = Policy(allowed=("src/**", "tests/**"), protected=("src/licence/**",))
+    assert rules(FileChange("src/a.py", "file", b"x"), FileChange("tests/b", "deleted"), policy=policy) == []
+    assert rules(FileChange("docs/a.md", "file", b"x"), policy=policy) == ["allowed"]
+    assert rules(FileChange("src/licence/key.py", "file", b"x"), policy=policy) == ["protected"]
+
+
+def test_binary_files_are_pictures_unless_allowed() -> None:
+    binary = b"\x89\0\0"
+    assert rules(FileChange("a/logo.PNG", "file", binary)) == []
+    assert rules(FileChange("a/tool.bin", "file", binary)) == ["binary"]
+    assert rules(FileChange("a/tool.bin", "file", binary), policy=Policy(binaries=("**/*.bin",))) == []
+
+
+def test_links_can_be_forbidden_altogether() -> None:
+    assert rules(FileChange("x/a", "symlink", b"b"), policy=Policy(links=False)) == ["symlink"]
+
+
+def test_lines_are_bounded_in_both_directions() -> None:
+    policy = Policy(max_lines=3)
+    edited = FileChange("a", "file", b"1\n2\nthree\n4\n", b"1\n2\n3\n4\n")
+    assert rules(edited, policy=policy) == []
+    assert rules(edited, FileChange("b", "deleted", before=b"1\n2\n"), policy=policy) == ["size"]
+
+
+def test_commits_first_line_keeps_to_the_projects_pattern() -> None:
+    change, policy = FileChange("a", "file", b"x"), Policy(message_pattern=r"(feat|fix): ")
+    assert judge_change([change], policy, "feat: greet\n\nbody") == []
+    (found,) = judge_change([change], policy, "Greet\n\nfeat: x")
+    assert str(found).startswith("commit-message: (commit message):1: the first line does not match (feat|fix): ")
+
+
+def test_refusal_names_rule_file_line_and_the_key_that_allows_it() -> None:
+    change = FileChange("AGENTS.md", "file", b"one\ntwo\n", b"one\n")
+    (found,) = judge_change([change], POLICY)
+    assert str(found) == (
+        "protected: AGENTS.md:2: this file steers agents (to allow it, see guardrails.allowProtected in services.yaml)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,6 +154,21 @@ def test_existing_file_does_not_become_executable_unseen() -> None:
         base64.b64encode(SECRET.encode()).decode(),
         base64.b64encode(b"x:" + SECRET.encode() + b"\n").decode(),
         base64.b64encode(b"y" + SECRET.encode() + b"zz").decode(),
+        SECRET.encode().hex(),
+        SECRET.encode().hex().upper(),
+        SECRET.encode().hex(" "),
+        quote(ODD, safe=""),
+        quote(ODD, safe="").replace("%2F", "%2f").replace("%2B", "%2b").replace("%3D", "%3d"),
+        json.dumps({"key": ODD})[1:-1],
+        PRIVATE.splitlines()[2],
+        "glpat-" + "a1B2c3D4e5" * 2,
+        "npm_" + "a1B2" * 9,
+        "hf_" + "aBcDeFgHiJ" * 3 + "aBcD",
+        "AIza" + "a1B2c3D" * 5,
+        "sk_live_" + "a1B2" * 6,
+        "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ."
+        + base64.b64encode(b'{"iss":"kubernetes.io/serviceaccount"}').decode()
+        + ".x",
         "ghp_" + "a1B2" * 9,
         "github_pat_" + "a1B2c3" * 12,
         "x_ghp_" + "a1B2" * 9 + "_x",

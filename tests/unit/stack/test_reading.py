@@ -10,6 +10,7 @@ import pytest
 from codexctl_ci.stack.reading import read
 from codexctl_ci.stack.schema import EnvironmentSpec, HookStep, LocalRegistry, StackSpec, StateSpec
 from codexctl_ci.stack.schema_codex import CodexSpec
+from codexctl_ci.stack.schema_guardrails import Guardrails
 
 
 def faults(section: Any, data: Any) -> list[str]:
@@ -42,7 +43,7 @@ def test_switches(text: str, enabled: bool) -> None:
             {"timeouts": {"exec": ["1s"]}},
             "timeouts.exec must be a duration like 90s, 10m or 1h30m, not a list",
         ),
-        (CodexSpec, {"publish": {"maxFileSize": {}}}, "publish.maxFileSize must be a whole number, not a mapping"),
+        (Guardrails, {"maxFileSize": {}}, "maxFileSize must be a whole number, not a mapping"),
         (CodexSpec, {"executor": ["pod"]}, "executor is \"['pod']\"; it must be one of auto, pod, runner"),
         (CodexSpec, {"extraTools": "jq"}, "extraTools must be a list, not 'jq'"),
         (StackSpec, {"project": "shop\n"}, "project is 'shop\\n': lower-case letters, digits and dashes only"),

@@ -246,12 +246,17 @@ def test_the_type_of_an_image_shows_in_its_keys(tmp_path: Path) -> None:
     ("text", "size"), [("5Mi", 5 << 20), ("500k", 500_000), ("2 GiB", 2 << 30), ("1048576", 1 << 20)]
 )
 def test_sizes_are_read_with_their_unit(tmp_path: Path, text: str, size: int) -> None:
-    project = load(tmp_path, f"project: shop\ncodex: {{publish: {{maxFileSize: {text}, allowPaths: [.github/**]}}}}\n")
-    rules = project.spec.codex.publish
-    assert (rules.max_file_size, rules.max_files, rules.allow_paths) == (size, 500, (".github/**",))
+    project = load(tmp_path, f"project: shop\nguardrails: {{maxFileSize: {text}, allowProtected: [.github/**]}}\n")
+    rules = project.spec.guardrails
+    assert (rules.max_file_size, rules.max_files, rules.allow_protected) == (size, 500, (".github/**",))
+
+
+def test_pattern_of_commit_messages_must_be_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidStack, match=r"commitMessage.*no regular expression"):
+        load(tmp_path, "project: shop\nguardrails: {commitMessage: '(feat'}\n")
 
 
 @pytest.mark.parametrize("text", ["-1", "5 apples", "1.5Mi"])
 def test_what_is_no_size_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidStack, match="maxFileSize"):
-        load(tmp_path, f"project: shop\ncodex: {{publish: {{maxFileSize: {text}}}}}\n")
+        load(tmp_path, f"project: shop\nguardrails: {{maxFileSize: {text}}}\n")
