@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codexctl_ci import REPOSITORY
@@ -24,13 +26,15 @@ class Wrapper:
         """Where it lies in a project."""
         return f".github/workflows/{self.name}.yml"
 
-    def text(self, ref: str = RELEASE) -> str:
-        """The whole file."""
+    def text(self, ref: str = RELEASE, *, inputs: Mapping[str, str] | None = None) -> str:
+        """The whole file; ``inputs`` are those that the call gives."""
         triggers = "\n".join(f"  {line}" for line in self.triggers.splitlines())
+        given = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in (inputs or {}).items())
         return (
             f'# {self.why}\nname: "AI: {self.title}"\n\non:\n{triggers}\n\npermissions:\n  contents: read\n\n'
             f"jobs:\n  {self.name}:\n    uses: {REPOSITORY}/.github/workflows/{self.name}.yml@{ref}\n"
-            "    secrets: inherit\n"
+            + (f"    with:\n{given}" if given else "")
+            + "    secrets: inherit\n"
         )
 
 

@@ -241,5 +241,11 @@ COMMANDS: tuple[Command, ...] = (
         # What doesn't answer soon isn't well.
         defaults={o.REQUEST_TIMEOUT.name: timedelta(seconds=10)},
     ),
+    Command(
+        "init",
+        "First files for a project: stack, workflows, checklist; overwrites nothing.",
+        f"{_HERE}.init:init",
+        (o.DRY_RUN,),
+    ),
     Command("schema", "JSON Schema of services.yaml.", f"{_HERE}.stack:schema"),
 )

@@ -110,6 +110,9 @@ def make_environment(
         loader=FunctionLoader(load), undefined=Missing, keep_trailing_newline=True, cache_size=400
     )
 
+    # YAML knows no pairs of surrogates, which is how JSON in ASCII writes an emoji.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "ensure_ascii": False}
+
     def env_or(key: str, fallback: str = "") -> str:
         return functions.env_or(env, key, fallback)
 

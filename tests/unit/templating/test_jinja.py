@@ -33,6 +33,7 @@ def render(text: str, **partials: str) -> str:
     [
         ("{{ env }}/{{ namespace }}/{{ project }}/{{ slot }}\n", "ai/shop-dev-3/shop/3\n"),
         ("{{ registry }}", "registry:5000"),
+        ("{{ 'né 🎉' | tojson }}", '"né 🎉"'),
         ("{{ vars.TEAM }}|{{ vars.nope }}|{{ vars['nope'] }}", "core||"),
         ("{{ versions.items }}{{ versions.api }}", "71.10"),
         ("{% for k, v in vars.items() %}{{ k }}={{ v }}{% endfor %}", "TEAM=core"),
