@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from codexctl_ci.errors import ApiError, CodexctlError
+from codexctl_ci.operations.apply_judge import judge, together
 from codexctl_ci.operations.apply_object import Applied, Outcome, Tries, apply_object, explained, wait_until_gone
-from codexctl_ci.operations.apply_plan import Layer, Plan, Step, defined_kinds, judge, make_plan, together
+from codexctl_ci.operations.apply_plan import Layer, Plan, Step, defined_kinds, make_plan
 from codexctl_ci.operations.inventory import Entry, note_intent, read_inventory, record
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.prune import Pruned, prune

@@ -1,25 +1,16 @@
-"""What an apply will do, judged before the first write: order, unknown kinds, the server's word on each change."""
+"""What an apply will do: every object in its place, and the kinds that the cluster doesn't know."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from codexctl_ci.errors import ApiError, CodexctlError, ConfigError
-from codexctl_ci.operations.apply_object import (
-    conflict,
-    explained,
-    is_field_conflict,
-    replaceable,
-)
+from codexctl_ci.errors import ConfigError
 from codexctl_ci.operations.inventory import Inventory, Key, digest_of, key_of
-from codexctl_ci.operations.parallel import each
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
-from codexctl_ci.stack.ownership import has_legacy_fields
-from codexctl_ci.stack.plain_objects import plainly_valid
 
 log = logging.getLogger("codexctl_ci.apply")
 
@@ -34,6 +25,8 @@ _ORDER = {
             "StorageClass",
             "ResourceQuota",
             "LimitRange",
+            # Its address takes the server longest; all else goes on meanwhile.
+            "Service",
             "NetworkPolicy",
             "ServiceAccount",
             "ClusterRole",
@@ -44,7 +37,6 @@ _ORDER = {
             "ConfigMap",
             "PersistentVolume",
             "PersistentVolumeClaim",
-            "Service",
         )
     )
 }
@@ -73,7 +65,7 @@ class Layer(Protocol):
 @dataclass(frozen=True)
 class Step:
     """One object's place in the plan. ``verdict``: what the server said to it (``new change recreate takeover``),
-    ``plain`` (so simple that it wasn't asked), or ``unjudged``: it was accepted as it is before, or its namespace or
+    ``plain`` (new, and so simple that it wasn't asked), or ``unjudged``: it was accepted as it is before, or its namespace or
     kind comes with the stack itself."""
 
     manifest: Manifest = field(repr=False)
@@ -111,7 +103,7 @@ def make_plan(
 
     Raises ConfigError that lists every object of a kind which neither the cluster knows nor the stack defines.
     """
-    defined = {kind for layer in layers for item in layer.items for m in item.manifests for kind in _defines(m)}
+    defined = {kind for layer in layers for item in layer.items for m in item.manifests for kind in defines(m)}
     placed: dict[Key, Step] = {}
     warnings: list[str] = []
     unknown: list[str] = []
@@ -143,69 +135,6 @@ def make_plan(
     return Plan(first, tuple(by_layer), tuple(layer.name for layer in layers), tuple(warnings), inventory, home)
 
 
-def judge(cluster: ClusterApi, plan: Plan, namespace: str, *, force: bool) -> Plan:
-    """``plan`` with the server's verdict on every object whose manifest it hasn't accepted before (dry runs).
-
-    Raises one error for all that is refused; nothing was written.
-    """
-    missing = {step.ref.name for step in plan.first if step.ref.kind == "Namespace"} - {namespace}
-    if plan.home is None:
-        missing.add(namespace)
-    defined = {kind for step in plan.first for kind in _defines(step.manifest)}
-
-    def one(step: Step) -> Step | CodexctlError:
-        skipped = step.ref.namespace in missing or (step.ref.group, step.ref.kind) in defined
-        if skipped or plan.inventory.digest(step.ref) == step.digest:
-            return step
-        if key_of(step.ref) not in plan.inventory.entries and plainly_valid(step.manifest):
-            # Most new objects of most stacks: a request saved for each.
-            return replace(step, verdict="plain")
-        try:
-            return Step(step.manifest, step.ref, step.layer, step.digest, _verdict(cluster, step, force))
-        except ApiError as error:
-            # What an earlier object of this stack brings (a role, an account, a namespace) may be what it lacks.
-            if error.status in (403, 404):
-                return step
-            return explained(error, step.ref)
-        except CodexctlError as error:
-            return error
-
-    answers = each(plan.steps(), one)
-    errors = [answer for answer in answers if isinstance(answer, CodexctlError)]
-    if errors:
-        raise together(errors)
-    judged = {key_of(step.ref): step for step in answers if isinstance(step, Step)}
-    return replace(
-        plan,
-        first=tuple(judged[key_of(step.ref)] for step in plan.first),
-        layers=tuple(tuple(judged[key_of(step.ref)] for step in layer) for layer in plan.layers),
-    )
-
-
-def together(errors: Sequence[CodexctlError]) -> CodexctlError:
-    """One error for several, of the class of the first; every one of them is in its text."""
-    if len(errors) == 1:
-        return errors[0]
-    kind = ConfigError if any(isinstance(error, ConfigError) for error in errors) else CodexctlError
-    return kind(f"{len(errors)} objects can't be applied:\n" + "\n".join(f"- {error}" for error in errors))
-
-
-def _verdict(cluster: ClusterApi, step: Step, force: bool) -> str:
-    try:
-        after = cluster.apply(step.manifest, force=force, dry_run=True)
-    except ApiError as error:
-        if is_field_conflict(error):
-            live = cluster.get(step.ref)
-            if live is not None and has_legacy_fields(live):
-                return "takeover"
-            raise conflict(step.ref, error) from None
-        if error.status == 422:
-            replaceable(cluster, step.manifest, error)
-            return "recreate"
-        raise
-    return "new" if not after["metadata"].get("resourceVersion") else "change"
-
-
 def _place(step: Step) -> int:
     return _ORDER.get(step.ref.kind, len(_ORDER))
 
@@ -214,10 +143,10 @@ def defined_kinds(manifest: Manifest) -> list[tuple[str, str]]:
     """``apiVersion`` and kind of all versions that a CustomResourceDefinition brings."""
     spec = manifest.get("spec") or {}
     versions = [f"{spec.get('group')}/{row.get('name')}" for row in spec.get("versions") or [] if row.get("served")]
-    return [(version, kind) for version in versions for _, kind in _defines(manifest)]
+    return [(version, kind) for version in versions for _, kind in defines(manifest)]
 
 
-def _defines(manifest: Manifest) -> list[tuple[str, str]]:
+def defines(manifest: Manifest) -> list[tuple[str, str]]:
     """Group and kind that a CustomResourceDefinition brings."""
     if manifest["kind"] != "CustomResourceDefinition":
         return []
@@ -231,7 +160,7 @@ def defined_scope(cluster: ClusterApi, manifest: Manifest, layers: Sequence[Laye
     for layer in layers:
         for item in layer.items:
             for definition in item.manifests:
-                if wanted in _defines(definition):
+                if wanted in defines(definition):
                     return bool((definition.get("spec") or {}).get("scope") == "Namespaced")
     return None
 

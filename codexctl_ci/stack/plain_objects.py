@@ -13,13 +13,15 @@ from codexctl_ci.stack.objects import Manifest
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_PORT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _LARGEST = 512 * 1024
 _META = {"name", "namespace", "labels", "annotations"}
 
 
 def plainly_valid(manifest: Manifest) -> bool:
-    """Whether the API would surely accept this ConfigMap, Secret or ServiceAccount as a new object.
+    """Whether the API would surely accept this ConfigMap, Secret, ServiceAccount or Service as a new object.
 
     False says nothing: other kinds, and anything out of the ordinary, are for the API itself to judge.
     """
@@ -40,7 +42,41 @@ def plainly_valid(manifest: Manifest) -> bool:
             and _texts(body.get("data"))
             and all(_is_base64(value) for value in (body.get("data") or {}).values())
         )
-    return False
+    return kind == "Service" and set(body) == {"spec"} and _plain_service(manifest["metadata"], body["spec"])
+
+
+def _plain_service(meta: Mapping[str, Any], spec: Any) -> bool:
+    if not isinstance(spec, Mapping) or not set(spec) <= {"selector", "ports", "clusterIP", "type"}:
+        return False
+    selector, ports = spec.get("selector"), spec.get("ports")
+    return (
+        _fits(_SERVICE_NAME, meta["name"], 63)
+        and spec.get("type", "ClusterIP") == "ClusterIP"
+        and spec.get("clusterIP", "None") == "None"
+        and isinstance(selector, Mapping)
+        and all(_key(key) and _fits(_LABEL, value, 63) for key, value in selector.items())
+        and isinstance(ports, list)
+        and bool(ports)
+        and all(_plain_port(port, named=len(ports) > 1) for port in ports)
+        and len({port.get("name") for port in ports}) == len(ports)
+        and len({(port["port"], port.get("protocol", "TCP")) for port in ports}) == len(ports)
+    )
+
+
+def _plain_port(port: Any, named: bool) -> bool:
+    return (
+        isinstance(port, Mapping)
+        and set(port) <= {"name", "port", "targetPort", "protocol"}
+        and _is_port(port.get("port"))
+        and port.get("protocol", "TCP") in ("TCP", "UDP", "SCTP")
+        and ("name" in port or not named)
+        and _fits(_SERVICE_NAME, port.get("name", "a"), 15)
+        and (_is_port(port.get("targetPort", 1)) or _fits(_PORT_NAME, port.get("targetPort"), 15))
+    )
+
+
+def _is_port(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535
 
 
 def _plain_meta(meta: Any) -> bool:

@@ -13,7 +13,7 @@ from codexctl_ci.kube.client import Cluster
 from codexctl_ci.kube.connection import Connection
 from codexctl_ci.kube.kubeconfig import load_connection
 from codexctl_ci.kube.retrying import RetryPolicy
-from codexctl_ci.stack.objects import Ref
+from codexctl_ci.stack.objects import Manifest, Ref
 from sandbox.faulty_proxy import FaultyProxy
 from sandbox.state import State
 
@@ -62,3 +62,10 @@ def through(proxy: FaultyProxy, connection: Connection) -> Cluster:
 def through_proxy(proxy: FaultyProxy, connection: Connection, policy: RetryPolicy = QUICK) -> Cluster:
     """A client that goes through ``proxy``."""
     return Cluster.open(Connection(server=proxy.url, token=connection.token), policy=policy)
+
+
+def get(cluster: Cluster, kind: str, name: str, namespace: str, api_version: str = "v1") -> Manifest:
+    """An object that must be there."""
+    found = cluster.get(Ref(api_version, kind, name, namespace))
+    assert found is not None
+    return found
