@@ -65,8 +65,8 @@ class Layer(Protocol):
 @dataclass(frozen=True)
 class Step:
     """One object's place in the plan. ``verdict``: what the server said to it (``new change recreate takeover``),
-    ``plain`` (new, and so simple that it wasn't asked), or ``unjudged``: it was accepted as it is before, or its namespace or
-    kind comes with the stack itself."""
+    ``plain`` (new, and so simple that it wasn't asked), or ``unjudged``: it was accepted as it is before, or its
+    namespace or kind comes with the stack itself."""
 
     manifest: Manifest = field(repr=False)
     ref: Ref
