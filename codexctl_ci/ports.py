@@ -226,8 +226,8 @@ class IssueSource(Protocol):
     def review_threads(self, number: int) -> tuple[ReviewThread, ...]:
         """All review threads of the pull request with their comments, oldest first."""
 
-    def labeled_at(self, number: int, label: str) -> datetime | None:
-        """When the label was put on the issue last, by its timeline; None where the timeline doesn't say."""
+    def labeled_at(self, number: int, label: str) -> tuple[datetime, ...]:
+        """When the label was put on the issue, each time, by its timeline; oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

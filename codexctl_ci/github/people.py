@@ -10,9 +10,9 @@ from codexctl_ci.guardrails.consent import Person
 
 def person(github: GitHub, login: str) -> Person:
     """The account's type and its permission in this repository; unknown people and strangers have none."""
-    account = github.find(f"/users/{quote(login)}") or {}
     access = github.find(f"collaborators/{quote(login)}/permission") or {}
-    # role_name tells maintain apart; permission is its nearest of admin, write, read, none.
+    # Apps are no collaborators: the answer is the same as for nobody, and only their account tells them apart.
+    account = access.get("user") or github.find(f"/users/{quote(login)}") or {}
     return Person(
         login=login,
         kind=str(account.get("type") or ""),

@@ -63,7 +63,8 @@ def judge_event(event: Mapping[str, Any], repo: str, own_login: str) -> Verdict:
 
 
 def judge_person(person: Person, allowed_users: tuple[str, ...]) -> Verdict:
-    """Whether this person may. A bot must be of type Bot and on the list; a list narrows, it never widens."""
+    """Whether this person may. A list narrows, it never widens; a bot must be of type Bot and on the list, and no more:
+    GitHub gives Apps no permission of their own as collaborators."""
     listed = person.login.lower() in {name.lower() for name in allowed_users}
     looks_like_bot = person.login.lower().endswith("[bot]")
     if person.kind == "Bot" or looks_like_bot:
@@ -71,6 +72,7 @@ def judge_person(person: Person, allowed_users: tuple[str, ...]) -> Verdict:
             return Verdict(False, f"{person.login} calls itself a bot and is none")
         if not listed:
             return Verdict(False, f"the bot {person.login} is not in CODEXCTL_ALLOWED_USERS")
+        return Verdict(True)
     if allowed_users and not listed:
         return Verdict(False, f"{person.login} is not in CODEXCTL_ALLOWED_USERS")
     if person.permission not in WRITERS:

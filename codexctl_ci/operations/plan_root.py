@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from codexctl_ci.errors import ConfigError
+from codexctl_ci.prompts.planning import parent_of
 
-_PARENT = re.compile(r"^[ \t]*AI-PLAN-PARENT:[ \t]*#(\d{1,10})\b", re.MULTILINE | re.IGNORECASE)
 _LONGEST_CHAIN = 50
 
 
@@ -30,19 +29,21 @@ def resolve_root(start: int, read: Callable[[int], PlanIssue | None]) -> int:
     seen: list[int] = []
     number = start
     while True:
-        if number in seen or len(seen) >= _LONGEST_CHAIN:
-            path = " -> ".join(f"#{n}" for n in [*seen, number])
+        path = " -> ".join(f"#{n}" for n in [*seen, number])
+        if number in seen:
             raise ConfigError(f"the chain of AI-PLAN-PARENT goes in a circle: {path}")
+        if len(seen) >= _LONGEST_CHAIN:
+            raise ConfigError(f"the chain of AI-PLAN-PARENT is longer than {_LONGEST_CHAIN} issues: {path}")
         seen.append(number)
         issue = read(number)
         if issue is None:
             raise ConfigError(f"issue #{number} is not there", hint="look at AI-PLAN-PARENT in the issue below it")
         if any(label.strip().lower() in ("[ai-plan]", "ai-plan") for label in issue.labels):
             return number
-        parent = _PARENT.search(issue.body)
-        if parent is None:
+        parent = parent_of(issue.body)
+        if not parent:
             raise ConfigError(
                 f"issue #{number} has neither the label [ai-plan] nor a line AI-PLAN-PARENT: #<n>",
                 hint="label the planning issue, or name its parent in the body",
             )
-        number = int(parent[1])
+        number = parent

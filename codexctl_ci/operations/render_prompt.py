@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from codexctl_ci.errors import ConfigError
+from codexctl_ci.errors import ApiError, ConfigError
 from codexctl_ci.ports import IssueSource
 from codexctl_ci.prompts.brief import LANGUAGES, Brief
+from codexctl_ci.prompts.cleaning import clean
 from codexctl_ci.prompts.compose import compose, language_of
 from codexctl_ci.prompts.context import IssueContext, PullContext, ReviewThread
+from codexctl_ci.prompts.planning import parent_of
 
 log = logging.getLogger(__name__)
+
+_MOST_PARENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What GitHub holds about a subject, raw, and the moment of the event."""
+    """What GitHub holds about a subject, raw, and the moment of the event. ``parents``: the planning issues above it,
+    nearest first."""
 
     issue: IssueContext | None = None
     focus: IssueContext | None = None
+    parents: tuple[IssueContext, ...] = ()
     pull: PullContext | None = None
     threads: tuple[ReviewThread, ...] = ()
     as_of: datetime | None = None
@@ -60,12 +66,46 @@ def gather(source: IssueSource, subject: Subject) -> Gathered:
     as_of = event_time(subject.event or {}, source)
     pull = source.pull(subject.pull, as_of=as_of) if subject.pull else None
     number = subject.issue or (pull.linked_issue if pull else 0)
-    issue = source.issue(number, as_of=as_of) if number else None
+    issue = None
+    if subject.issue:
+        issue = source.issue(number, as_of=as_of)
+    elif number:
+        issue = _if_there(source, number, as_of)
     focus = None
     if subject.focus and subject.focus != number:
         focus = source.issue(subject.focus, as_of=as_of)
     threads = source.review_threads(subject.pull) if wants_pull else ()
-    return Gathered(issue, focus, pull, threads, as_of)
+    lowest = focus or issue
+    parents = _parents(source, lowest, as_of, {number, subject.focus}) if lowest else ()
+    return Gathered(issue, focus, parents, pull, threads, as_of)
+
+
+def _parents(
+    source: IssueSource, issue: IssueContext, as_of: datetime | None, known: set[int]
+) -> tuple[IssueContext, ...]:
+    """The planning issues above ``issue`` that aren't ``known``. What people don't see in a text leads nowhere."""
+    found: list[IssueContext] = []
+    seen = {issue.number}
+    here: IssueContext | None = issue
+    while here is not None and len(found) < _MOST_PARENTS:
+        number = parent_of(clean(here.body))
+        if not number or number in seen:
+            break
+        seen.add(number)
+        here = _if_there(source, number, as_of)
+        if here is not None and number not in known:
+            found.append(here)
+    return tuple(found)
+
+
+def _if_there(source: IssueSource, number: int, as_of: datetime | None) -> IssueContext | None:
+    try:
+        return source.issue(number, as_of=as_of)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        log.warning("issue #%d is not there: the prompt goes without it", number)
+        return None
 
 
 def event_time(event: Mapping[str, Any], source: IssueSource) -> datetime | None:
@@ -82,10 +122,14 @@ def event_time(event: Mapping[str, Any], source: IssueSource) -> datetime | None
     if not isinstance(subject, Mapping):
         return None
     label = event.get("label")
-    when = None
+    told = _time(subject.get("updated_at"))
     if event.get("action") == "labeled" and isinstance(label, Mapping):
-        when = source.labeled_at(int(subject.get("number") or 0), str(label.get("name") or ""))
-    return when or _time(subject.get("updated_at"))
+        times = source.labeled_at(int(subject.get("number") or 0), str(label.get("name") or ""))
+        if told is not None:
+            # A run that is started again goes on with the moment of its own label, not with that of a later one.
+            return min(times, key=lambda when: abs(when - told), default=told)
+        return max(times, default=None)
+    return told
 
 
 def brief_with(brief: Brief, gathered: Gathered) -> Brief:
@@ -94,6 +138,7 @@ def brief_with(brief: Brief, gathered: Gathered) -> Brief:
         brief,
         issue=gathered.issue,
         focus=gathered.focus,
+        parents=gathered.parents,
         pull=gathered.pull,
         threads=gathered.threads,
         as_of=gathered.as_of,

@@ -51,6 +51,7 @@ class Brief:
     workdir: str = "/workspace"
     issue: IssueContext | None = None
     focus: IssueContext | None = None
+    parents: tuple[IssueContext, ...] = ()
     pull: PullContext | None = None
     threads: tuple[ReviewThread, ...] = ()
     as_of: datetime | None = None

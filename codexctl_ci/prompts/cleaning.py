@@ -1,43 +1,29 @@
 """Foreign text without what its page doesn't show: a person who approves an issue sees what the model reads.
 
-What is removed: HTML comments, CDATA, processing instructions and declarations (closed or not), link definitions used
-as comments, texts and titles of images and links that show only on hovering, invisible characters. Where readers of
-Markdown disagree, more is removed. Cleaning a cleaned text changes nothing.
+What is removed: HTML comments, CDATA, processing instructions and declarations (closed or not), tags that a page drops
+and what tags carry besides, link definitions used as comments, footnotes nobody refers to, texts and titles of images
+and links that show only on hovering, cells beyond a table's header, words behind a code block's language, invisible
+characters. Code that is shown letter by letter stays as it is. Where readers of Markdown disagree, more is removed.
+Cleaning a cleaned text changes nothing.
 """
 
 from __future__ import annotations
 
 import re
 
-from codexctl_ci.prompts.invisible import without_invisible
+from codexctl_ci.prompts import hidden_blocks, hidden_tags
+from codexctl_ci.prompts.invisible import normal_breaks, visible_characters, without_invisible
+from codexctl_ci.prompts.shown_code import parts
 
-_MARKUP = re.compile(
-    r"<!--.*?(?:-->|\Z)"
-    r"|<!\[CDATA\[.*?(?:\]\]>|\Z)"
-    r"|<\?.*?(?:\?>|\Z)"
-    r"|<![A-Za-z\[][^>]*(?:>|\Z)",
+_UNSHOWN_ELEMENT = re.compile(
+    r"<(script|template|noscript)\b[^>]*>.*?(?:</\1\s*>|\Z)|<(style|object|svg)\b[^>]*>.*?</\2\s*>",
     re.DOTALL | re.IGNORECASE,
 )
-_IMAGE_TAG = re.compile(r"""<img\b(?:(?:[^>"']|"[^"]*"|'[^']*')*+>|[^>]*(?:>|\Z))""", re.IGNORECASE)
-_IMAGE_SOURCE = re.compile(r"""\ssrc\s*=\s*("[^"<>\s]*"|'[^'<>\s]*'|[^\s"'<>]+)""", re.IGNORECASE)
-_TAG = re.compile(
-    r"""<[A-Za-z][A-Za-z0-9-]*(?:\s+[^\s"'<>/=]++(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]++))?)++\s*/?>"""
-)
-_HOVER_ATTRIBUTE = re.compile(
-    r"""\s+(?:title|alt|summary|aria-[a-z]+|data-[a-z-]+|placeholder)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""",
-    re.IGNORECASE,
-)
-_TITLE = r"""(?:"(?:[^"\\\n]|\\.|\n(?!\s*\n))*"|'(?:[^'\\\n]|\\.|\n(?!\s*\n))*'|\((?:[^()\\\n]|\\.|\n(?!\s*\n))*\))"""
-_LINK_TITLE = re.compile(r"(\]\(\s*(?:<[^<>\n]*>|[^\s()<>]+))\s+" + _TITLE + r"\s*\)")
-_DEFINITION = re.compile(
-    r"^(?P<lead>(?:[ \t]|>|[*+-][ \t]|\d{1,9}[.)][ \t])*)"
-    r"\[(?P<label>(?:[^\[\]\\\n]|\\.|\n(?!\s*\n)){1,999})\]:"
-    r"[ \t]*\n?[ \t]*(?P<target><[^<>\n]*>|\S*)"
-    r"(?:[ \t]*\n?[ \t>]*" + _TITLE + r"(?=[ \t]*$))?(?P<rest>[^\n]*)",
-    re.MULTILINE,
-)
-_SCRIPT = re.compile(r"<(script|template|noscript)\b[^>]*>.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-_LABEL_LIMIT = 60
+_UNSHOWN_NAME = re.compile("script|template|noscript|style|object|svg", re.IGNORECASE)
+# Private characters are taken out of every text first, so that these are ours alone.
+_KEPT = re.compile("\ue000(\\d+)\ue001")
+_CUT = "\ue002"
+_TAG_IN_IMAGE_TEXT = re.compile(r"(?<!<)!\[[^\]]*<[A-Za-z/!?]|<[A-Za-z/][^<>]*!\[")
 _PASSES = 40
 
 
@@ -49,7 +35,7 @@ def clean(text: str) -> str:
             return text
         text = cleaned
     # Nested on purpose, deeper than anybody writes: take away what markup is made of.
-    return re.sub(r"[<\[\]&]", " ", without_invisible(text)).strip()
+    return re.sub(r"[<\[\]&`|\\~]|[ \t]+$", " ", without_invisible(text), flags=re.MULTILINE).strip()
 
 
 def clean_line(text: str, limit: int = 200) -> str:
@@ -59,22 +45,39 @@ def clean_line(text: str, limit: int = 200) -> str:
 
 
 def _clean_once(text: str) -> str:
-    text = without_invisible(text)
-    # A space in its place keeps the two sides from growing together into something new.
-    text = _MARKUP.sub(" ", text)
-    text = _SCRIPT.sub(" ", text)
-    text = _IMAGE_TAG.sub(_bare_image, text)
-    text = _TAG.sub(lambda tag: _HOVER_ATTRIBUTE.sub("", tag[0]), text)
+    kept: list[str] = []
+    text = _with_code_put_aside(text, kept)
+    text = hidden_blocks.without_hidden_cells(text)
+    text = hidden_blocks.without_hover(text, _CUT)
+    text = _UNSHOWN_ELEMENT.sub(" ", text)
+    text = hidden_tags.bare_tags(text)
     text = _without_image_texts(text)
-    text = _LINK_TITLE.sub(r"\1)", text)
-    text = _without_hidden_definitions(text)
+    text = hidden_blocks.without_hover(text, _CUT)
+    text = hidden_blocks.without_hidden_definitions(text)
+    text = hidden_blocks.without_hidden_cells(text)
+    text = hidden_blocks.without_unseen_math(text)
+    text = text.partition(_CUT)[0]
+    text = _KEPT.sub(lambda mark: kept[int(mark[1])], text)
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{4,}", "\n\n\n", text).strip()
 
 
-def _bare_image(tag: re.Match[str]) -> str:
-    source = _IMAGE_SOURCE.search(tag[0])
-    return f"<img src={source[1]}>" if source else " "
+def _with_code_put_aside(text: str, kept: list[str]) -> str:
+    """``text`` without invisible characters, and with a mark in place of each part that is shown letter by letter."""
+    pieces: list[str] = []
+    for part in parts(normal_breaks(text)):
+        if part.kind in ("code", "drawn"):
+            shown = visible_characters(part.text)
+            kept.append(shown if part.kind == "code" else hidden_blocks.drawing(shown))
+            pieces.append(f"\ue000{len(kept) - 1}\ue001")
+        else:
+            plain = without_invisible(part.text)
+            plain = hidden_blocks.without_fence_words(plain, _CUT if part.kind == "markup" else "")
+            if part.kind == "markup":
+                plain = hidden_blocks.without_hidden_cells(_TAG_IN_IMAGE_TEXT.sub(_CUT, plain))
+                plain = hidden_tags.bare_markup(plain, _UNSHOWN_NAME, _CUT)
+            pieces.append(plain)
+    return "".join(pieces)
 
 
 def _without_image_texts(text: str) -> str:
@@ -90,7 +93,8 @@ def _without_image_texts(text: str) -> str:
             position += 2
             continue
         if character == "[":
-            open_brackets.append((position + 1, position > 0 and text[position - 1] == "!"))
+            before = text[max(0, position - 2) : position]
+            open_brackets.append((position + 1, before.endswith("!") and before != "<!"))
         elif character == "]" and open_brackets:
             start, is_image = open_brackets.pop()
             if is_image:
@@ -98,32 +102,13 @@ def _without_image_texts(text: str) -> str:
                     cuts.pop()
                 cuts.append((start, position))
         position += 1
+    # One that doesn't end has lost its end to what was taken out.
+    for start, is_image in open_brackets:
+        if is_image and not (cuts and cuts[-1][1] > start):
+            paragraph = text.find("\n\n", start)
+            cuts.append((start, paragraph if paragraph >= 0 else len(text)))
     pieces, last = [], 0
     for start, end in cuts:
         pieces.append(text[last:start])
         last = end
     return "".join(pieces) + text[last:]
-
-
-def _without_hidden_definitions(text: str) -> str:
-    """Link definitions are never shown: only those stay that something visible uses, without their title."""
-    definitions = list(_DEFINITION.finditer(text))
-    if not definitions:
-        return text
-    visible = _DEFINITION.sub("", text).casefold()
-
-    def judge(found: re.Match[str]) -> str:
-        label = found["label"].strip()
-        comment = label == "//" or label.casefold() == "comment" or re.match(r"(#|<>)", found["target"])
-        if found["rest"].strip() and not comment:
-            return found[0]  # no definition, hence shown as written
-        unused = f"[{label}]".casefold() not in visible
-        if comment or unused or len(label) > _LABEL_LIMIT or "\n" in label:
-            return found["lead"].rstrip()
-        if label.startswith("^"):
-            return found[0]
-        if not re.match(r"<?(https?://|mailto:|/|\./|\.\./)", found["target"]):
-            return found["lead"].rstrip()
-        return f"{found['lead']}[{label}]: {found['target']}"
-
-    return _DEFINITION.sub(judge, text)

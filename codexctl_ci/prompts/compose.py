@@ -7,8 +7,9 @@ fenced, so that no template can forget it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.prompts.brief import KINDS, LANGUAGES, Brief, Link
@@ -26,13 +27,19 @@ from codexctl_ci.prompts.fencing import (
 )
 from codexctl_ci.prompts.invisible import without_invisible
 from codexctl_ci.prompts.labels import intents_of
-from codexctl_ci.prompts.selection import usable_comments, usable_reviews, usable_threads
+from codexctl_ci.prompts.selection import COMMENT_COUNT, usable_comments, usable_reviews, usable_threads
 
 if TYPE_CHECKING:
     import jinja2
 
 COMMENTS_LIMIT = 200_000
+
+THREADS_LIMIT = 300_000
+REVIEW_COUNT = 10
+THREAD_COMMENT_COUNT = 30
 INSTRUCTIONS_LIMIT = 32_000
+
+T = TypeVar("T")
 
 
 def compose(brief: Brief) -> str:
@@ -72,6 +79,8 @@ def _environment() -> jinja2.Environment:
 
 
 def _view(brief: Brief) -> dict[str, Any]:
+    threads = [_thread(t) for t in usable_threads(brief.threads, brief.as_of, marker=brief.marker)]
+    kept_threads = _newest(threads, THREADS_LIMIT, lambda thread: sum(map(len, [thread["hunk"], *thread["comments"]])))
     labels = (*(brief.issue.labels if brief.issue else ()), *(brief.pull.labels if brief.pull else ()))
     return {
         "kind": brief.kind,
@@ -97,8 +106,10 @@ def _view(brief: Brief) -> dict[str, Any]:
         "focus": _issue(brief.focus, brief)
         if brief.focus and (brief.issue is None or brief.focus.number != brief.issue.number)
         else None,
+        "parents": [_issue(parent, brief) for parent in brief.parents],
         "pull": _pull(brief.pull, brief) if brief.pull else None,
-        "threads": [_thread(t) for t in usable_threads(brief.threads, brief.as_of, marker=brief.marker)],
+        "threads": kept_threads,
+        "threads_left_out": len(threads) - len(kept_threads),
     }
 
 
@@ -115,6 +126,7 @@ def _issue(issue: IssueContext, brief: Brief) -> dict[str, Any]:
     return {
         "number": issue.number,
         "block": fence(text, f"issue #{issue.number} by {login(issue.author)}"),
+        "late": issue.late,
         "comments": comments,
         "left_out": left_out,
     }
@@ -130,8 +142,10 @@ def _pull(pull: PullContext, brief: Brief) -> dict[str, Any]:
         "base": clean_line(pull.base_branch).replace("`", "'"),
         "block": fence(text, f"pull request #{pull.number} by {login(pull.author)}"),
         "comments": comments,
+        "late": pull.late,
         "left_out": left_out,
-        "reviews": [_review(review) for review in reviews[-10:]],
+        "reviews": [_review(review) for review in reviews[-REVIEW_COUNT:]],
+        "reviews_left_out": max(0, len(reviews) - REVIEW_COUNT),
     }
 
 
@@ -145,15 +159,18 @@ def _comments(comments: tuple[Comment, ...], brief: Brief, where: str) -> tuple[
     # A plan that is to be improved is a comment of our own.
     marker = "" if brief.kind.startswith("plan") else brief.marker
     usable = usable_comments(comments, brief.as_of, marker=marker)
-    kept: list[str] = []
-    size = 0
-    for comment in reversed(usable):
-        block = _comment(comment, where)
-        size += len(block)
-        if size > COMMENTS_LIMIT:
-            break
-        kept.append(block)
-    return kept[::-1], len(usable) - len(kept)
+    kept = _newest([_comment(comment, where) for comment in usable[-COMMENT_COUNT:]], COMMENTS_LIMIT, len)
+    return kept, len(usable) - len(kept)
+
+
+def _newest(parts: list[T], limit: int, size: Callable[[T], int]) -> list[T]:
+    """The last ``parts`` that together are no larger than ``limit``."""
+    room = limit
+    for count, part in enumerate(reversed(parts)):
+        room -= size(part)
+        if room < 0:
+            return parts[len(parts) - count :]
+    return parts
 
 
 def _comment(comment: Comment, where: str) -> str:
@@ -170,5 +187,6 @@ def _thread(thread: ReviewThread) -> dict[str, Any]:
         "line": thread.line,
         "outdated": thread.outdated,
         "hunk": between_marks(hunk, f"lines of {path} that the thread is about") if hunk.strip() else "",
-        "comments": [_comment(comment, f"{path}:{thread.line}") for comment in thread.comments],
+        "comments": [_comment(comment, f"{path}:{thread.line}") for comment in thread.comments[-THREAD_COMMENT_COUNT:]],
+        "left_out": max(0, len(thread.comments) - THREAD_COMMENT_COUNT),
     }

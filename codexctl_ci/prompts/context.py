@@ -29,7 +29,8 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class IssueContext:
-    """An issue. ``title`` and ``body`` are those of the event's moment, whoever wrote them."""
+    """An issue. ``title`` and ``body`` are those of the event's moment, whoever wrote them; ``late``: nobody can tell
+    what the body was, since it was edited after that moment, and it is empty here."""
 
     number: int
     title: str
@@ -38,6 +39,7 @@ class IssueContext:
     labels: tuple[str, ...] = ()
     url: str = ""
     closed: bool = False
+    late: bool = False
     comments: tuple[Comment, ...] = ()
 
 
@@ -88,6 +90,7 @@ class PullContext:
     labels: tuple[str, ...] = ()
     url: str = ""
     closed: bool = False
+    late: bool = False
     linked_issue: int = 0
     comments: tuple[Comment, ...] = ()
     reviews: tuple[Review, ...] = ()

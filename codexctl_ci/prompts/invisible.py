@@ -29,9 +29,26 @@ _RANGES = (
 # Control, format, surrogate and private-use characters show nothing that all readers agree on.
 _CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
 _KEPT = "\n\t"
+_ENDS_OF_LINES = re.compile("\r\n?")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\u0085\x0b\x0c]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,31});?")
 _PLAIN = re.compile(r"[\n\t -~]*\Z")
+# Joiners and selectors that writing needs: letters of scripts that join, one at a time between two of them; pictures
+# made of several; three flags.
+_JOINING = "\u0620-\u064a\u066e-\u06d5\u06fa-\u06ff\u0750-\u077f\u08a0-\u08c7\u0900-\u0dff"
+_PICTURE = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u231a-\u23ff\u24c2\u25aa-\u25fe\u2600-\u27bf\u2900-\u297f"
+    "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001f3fa\U0001f400-\U0001faff]"
+    "(?:\ufe0f|[\U0001f3fb-\U0001f3ff])?"
+)
+_NEEDED = re.compile(
+    "\U0001f3f4(?:"
+    + "|".join("".join(chr(0xE0000 + ord(sign)) for sign in flag) for flag in ("gbeng", "gbsct", "gbwls"))
+    + ")\U000e007f"
+    f"|{_PICTURE}(?:\u200d{_PICTURE})*(?![\ufe00-\ufe0f])"
+    "|[#*0-9]\ufe0f(?=\u20e3)"
+    f"|(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])"
+)
 
 
 def is_invisible(character: str) -> bool:
@@ -44,13 +61,26 @@ def is_invisible(character: str) -> bool:
     return unicodedata.category(character) in _CATEGORIES
 
 
+def normal_breaks(text: str) -> str:
+    """``text`` with newlines for the ends of lines that Markdown knows, and for no other."""
+    return _ENDS_OF_LINES.sub("\n", text)
+
+
 def without_invisible(text: str) -> str:
     """``text`` without such characters, raw or as HTML entities; every kind of line break becomes a newline."""
+    return visible_characters(_ENTITY.sub(_keep_visible, _BREAKS.sub("\n", text)))
+
+
+def visible_characters(text: str) -> str:
+    """``text`` without such characters, entities left alone. Joiners that letters and emoji need stay."""
     text = _BREAKS.sub("\n", text)
-    text = _ENTITY.sub(_keep_visible, text)
     if _PLAIN.match(text):
         return text
-    return text.translate(_VISIBLE)
+    pieces, last = [], 0
+    for needed in _NEEDED.finditer(text):
+        pieces += [text[last : needed.start()].translate(_VISIBLE), needed[0]]
+        last = needed.end()
+    return "".join(pieces) + text[last:].translate(_VISIBLE)
 
 
 class _Visible(dict[int, str | None]):

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from codexctl_ci.prompts.context import Comment, Review, ReviewThread
 
 COMMENT_COUNT = 50
+"""How many comments of one issue a prompt holds."""
 
 
 class _Text(Protocol):
@@ -27,9 +28,9 @@ T = TypeVar("T", bound=_Text)
 
 
 def usable_comments(
-    comments: Iterable[Comment], as_of: datetime | None, *, marker: str = "", most: int = COMMENT_COUNT
+    comments: Iterable[Comment], as_of: datetime | None, *, marker: str = "", most: int | None = None
 ) -> tuple[Comment, ...]:
-    """The newest ``most`` comments that may be used, oldest first.
+    """The comments that may be used, or the newest ``most`` of them, oldest first.
 
     Left out: those of people without write permission, those written or edited after ``as_of`` (None: no moment is
     known, so that nothing edited is taken), minimised and empty ones, and our own (their text holds ``marker``).
@@ -42,7 +43,7 @@ def usable_comments(
         and not (marker and marker in comment.body)
     ]
     kept.sort(key=lambda comment: (comment.created_at, comment.id))
-    return tuple(kept[-most:])
+    return tuple(kept if most is None else kept[-most:])
 
 
 def usable_reviews(reviews: Iterable[Review], as_of: datetime | None) -> tuple[Review, ...]:

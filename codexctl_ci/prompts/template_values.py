@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from codexctl_ci.prompts.brief import Brief
 from codexctl_ci.prompts.fencing import COMMENT_LIMIT, fence, login, moment, thread_reference
-from codexctl_ci.prompts.selection import usable_comments, usable_threads
+from codexctl_ci.prompts.selection import COMMENT_COUNT, usable_comments, usable_threads
 
 
 def issue_comments(brief: Brief) -> list[dict[str, object]]:
     """The issue's text and its comments, oldest first. The issue itself has the id 0."""
     found: list[dict[str, object]] = []
-    for issue in (brief.issue, brief.focus):
+    for issue in (brief.issue, brief.focus, *brief.parents):
         if issue is None:
             continue
         label = f"issue #{issue.number} by {login(issue.author)}"
         body = fence(f"{issue.title}\n\n{issue.body}", label)
         found.append(_entry("issue_number", issue.number, 0, issue.author, issue.url, body, ""))
-        for comment in usable_comments(issue.comments, brief.as_of, marker=brief.marker):
+        for comment in usable_comments(issue.comments, brief.as_of, marker=brief.marker, most=COMMENT_COUNT):
             written = moment(comment.created_at)
             label = f"comment on issue #{issue.number} by {login(comment.author)} at {written}"
             text = fence(comment.body, label, limit=COMMENT_LIMIT)

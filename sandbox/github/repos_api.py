@@ -32,9 +32,10 @@ def me(call: Call) -> Answer:
 @ROUTES.add("users/get-by-username")
 def user(call: Call) -> Answer:
     """Answer a user."""
-    if call.host.state.user(call.path["username"]) is None:
+    login = unquote(call.path["username"])
+    if call.host.state.user(login) is None:
         raise not_found()
-    return Answer(200, call.host.shapes.user(call.path["username"]))
+    return Answer(200, call.host.shapes.user(login))
 
 
 @ROUTES.add("repos/get", "metadata:read")
@@ -59,9 +60,11 @@ def _permission(call: Call, found: Repository, login: str) -> dict[str, Any]:
 def permission(call: Call) -> Answer:
     """Answer what a user may do; a user that doesn't exist is a 404."""
     found = call.repository()
-    login = call.path["username"]
+    login = unquote(call.path["username"])
     if call.host.state.user(login) is None:
         raise not_found()
+    if call.host.shapes.user(login)["type"] == "Bot":
+        raise ApiError(404, f"{login} is not a user")
     return Answer(200, _permission(call, found, login))
 
 

@@ -15,7 +15,7 @@ REPO = "acme/shop"
 PEOPLE = {
     "ann": Person("ann", "User", "write"),
     "tim": Person("tim", "User", "triage"),
-    "rob[bot]": Person("rob[bot]", "Bot", "write"),
+    "rob[bot]": Person("rob[bot]", "Bot", "none"),
     "eve[bot]": Person("eve[bot]", "User", "write"),
 }
 
