@@ -54,12 +54,20 @@ def judge_event(event: Mapping[str, Any], repo: str, own_login: str) -> Verdict:
     issue = event.get("issue")
     if isinstance(issue, Mapping) and issue.get("state", "open") != "open":
         return Verdict(False, f"issue #{issue.get('number')} is closed")
-    comment = event.get("comment") or event.get("review")
-    if isinstance(comment, Mapping):
-        author = str((comment.get("user") or {}).get("login") or "")
-        if author.lower() == own_login.lower() and MARKER in str(comment.get("body") or ""):
-            return Verdict(False, "this is a comment of ours", quiet=True)
+    author = str((_said(event).get("user") or {}).get("login") or "")
+    if may_be_ours(event) and author.lower() == own_login.lower():
+        return Verdict(False, "this is a comment of ours", quiet=True)
     return Verdict(True)
+
+
+def may_be_ours(event: Mapping[str, Any]) -> bool:
+    """Whether the event's comment or review looks like ours, so that it matters who we are."""
+    return MARKER in str(_said(event).get("body") or "")
+
+
+def _said(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    said = event.get("comment") or event.get("review")
+    return said if isinstance(said, Mapping) else {}
 
 
 def judge_person(person: Person, allowed_users: tuple[str, ...]) -> Verdict:

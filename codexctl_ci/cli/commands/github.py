@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def guard(call: Invocation) -> None:
     """``guard``: output ``allowed``."""
     from codexctl_ci.github.people import person
-    from codexctl_ci.guardrails.consent import judge_event
+    from codexctl_ci.guardrails.consent import judge_event, may_be_ours
     from codexctl_ci.operations.guard import guard as decide
 
     event = read_event(call)
@@ -30,7 +30,7 @@ def guard(call: Invocation) -> None:
             event,
             actor=call.settings[o.ACTOR],
             repo=github.repo,
-            own_login=github.login(),
+            own_login=github.login() if may_be_ours(event) else "",
             allowed_users=call.settings[o.ALLOWED_USERS],
             look_up=lambda login: person(github, login),
             is_open=lambda number: (github.find(f"issues/{number}") or {}).get("state") == "open",
