@@ -236,7 +236,8 @@ class AgentRequest:
 
     ``key`` names the run (letters, digits, ``.``, ``_``, ``-``): a second request with the same key joins the run that
     is going on. ``resume`` is a thread id, empty for a new thread. ``pass_through`` names the variables of the place
-    where the agent runs that its configuration refers to.
+    where the agent runs that its configuration refers to. ``max_tokens``: end it when it has read and written as many
+    (0: no limit).
     """
 
     key: str
@@ -246,6 +247,7 @@ class AgentRequest:
     idle_timeout: timedelta
     resume: str = ""
     pass_through: tuple[str, ...] = ()
+    max_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

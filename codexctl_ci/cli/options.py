@@ -226,6 +226,8 @@ PROMPT_CONTINUATION = _switch("prompt_continuation", "The whole prompt in a resu
 EXECUTOR = _text("executor", "Where the agent runs.", "auto", choices=("auto", "pod", "runner"), key="codex.executor")
 EXEC_TIMEOUT = _time("exec_timeout", "Longest time for the agent.", 3600, key="codex.timeouts.exec")
 IDLE_TIMEOUT = _time("idle_timeout", "Longest time without an event of the agent.", 900)
+MAX_TOKENS = _count("max_tokens", "Most tokens for the agent, read and written; 0 is no limit.", key="codex.maxTokens")
+MAX_MINUTES = _count("max_minutes", "Most minutes for the agent; 0 leaves it to the timeout.")
 CONCLUSION = _text("conclusion", "How the agent's run ended, from prompt-run.")
 
 FINAL_MESSAGE = _text("final_message", "The agent's last words, from prompt-run.")

@@ -209,7 +209,7 @@ COMMANDS: tuple[Command, ...] = (
         "prompt run",
         "Run the agent in the slot.",
         f"{_HERE}.prompt:run",
-        (*_PROMPT, o.EXECUTOR, o.EXEC_TIMEOUT, o.IDLE_TIMEOUT, o.SLOT_TTL, *_VOLUME),
+        (*_PROMPT, o.EXECUTOR, o.EXEC_TIMEOUT, o.IDLE_TIMEOUT, o.MAX_TOKENS, o.MAX_MINUTES, o.SLOT_TTL, *_VOLUME),
     ),
     Command(
         "plan resolve-root",

@@ -9,6 +9,7 @@
 #                                            VARIABLE: names that are kept although they look like tokens
 #   agent.sh follow RUN OFFSET SECONDS       events from OFFSET; exit 0 all of them, 75 there may be more, 76 lost
 #   agent.sh stop   RUN REASON               end the process tree; exit 0 nothing is left, 1 something is
+#   agent.sh tokens RUN HOME                 what the thread has used so far, by Codex's own record: JSON, or nothing
 #   agent.sh log    RUN LINES                last lines of what Codex wrote beside its events
 #   agent.sh tree   RUN WORK                 a word for the content of the working copy, ignored files left out
 #   agent.sh collected RUN                   the ending has been read
@@ -79,7 +80,19 @@ members() {
   echo "$found"
 }
 
-# TERM, then KILL after five seconds. Status 1 where something is left.
+# What the thread has used so far. Codex tells it in its events when a turn is over, and in its record all the time.
+tokens() {
+  find "$1/sessions" -name 'rollout-*.jsonl' -newer "$run/prompt.md" -exec tail -c 400000 '{}' ';' 2>/dev/null |
+    grep -o '"total_token_usage":{[^}]*}' | tail -n 1 | cut -d : -f 2- | head -c 1000
+}
+
+over_limit() {
+  [ -s "$run/limit" ] || return 1
+  used=$(tokens "$1" | grep -o '"total_tokens":[0-9]*' | tail -n 1)
+  [ "${used#*:}" -ge "$(cat "$run/limit")" ] 2>/dev/null
+}
+
+# TERM, then KILL after two seconds. Status 1 where something is left.
 end_tree() {
   [ "$(cat "$run/life" 2>/dev/null)" = "$(life)" ] || return 0
   round=0
@@ -88,7 +101,7 @@ end_tree() {
     left=$(members)
     [ -n "${left# }" ] || return 0
     signal=TERM
-    [ "$round" -ge 20 ] && signal=KILL
+    [ "$round" -ge 8 ] && signal=KILL
     for pid in $left; do
       case "$signal $seen" in
         TERM*" $pid "*) ;;
@@ -152,6 +165,7 @@ supervise() {
   wrapper=$!
   begun=$(uptime_seconds) changed=$(uptime_seconds) size=0
   reason=ended
+  round=0
   while [ ! -f "$run/code" ]; do
     now=$(uptime_seconds)
     grown=$(wc -c <"$run/events.jsonl")
@@ -166,7 +180,10 @@ supervise() {
       reason=owner
     elif ! alive "$wrapper" && [ ! -f "$run/code" ]; then
       reason=killed
+    elif [ $((round % 6)) -eq 0 ] && over_limit "$home"; then
+      reason=tokens
     fi
+    round=$((round + 1))
     [ "$reason" = ended ] || break
     nap 0.3
   done
@@ -263,6 +280,7 @@ case $mode in
     if ! end_tree; then exit 1; fi
     [ -f "$run/exit" ] || echo "137 $3 clean" >"$run/exit"
     ;;
+  tokens) tokens "$3" ;;
   log) tail -n "$3" "$run/stderr.log" 2>/dev/null | head -c 20000 ;;
   tree) tree "$3" ;;
   collected) : >"$run/collected" ;;

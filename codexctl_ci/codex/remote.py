@@ -141,6 +141,10 @@ class Remote:
         """End the process tree. False where something is left."""
         return self._script_call("stop", reason).code == 0
 
+    def tokens(self) -> str:
+        """What the thread has used by Codex's own record, as JSON; empty where nobody can say."""
+        return self._script_call("tokens", self.home).stdout.decode("utf-8", "replace").strip()
+
     def log_tail(self, lines: int) -> list[str]:
         """The last lines that Codex wrote beside its events."""
         return self._script_call("log", str(lines)).stdout.decode("utf-8", "replace").splitlines()

@@ -81,6 +81,9 @@ class CodexRuntime:
         if state.word == "new":
             baseline = _baseline(remote, request.resume)
             remote.put("baseline.json", json.dumps(baseline).encode())
+            if request.max_tokens:
+                # Codex counts over the whole thread.
+                remote.put("limit", str(baseline[0] + baseline[2] + request.max_tokens).encode())
             remote.put("tree.before", remote.tree().encode())
             remote.put("config.toml", request.config_toml.encode())
             remote.put("prompt.md", request.prompt.encode("utf-8", "replace"))
@@ -155,6 +158,9 @@ class _Following:
             remote.place.destroy()
         baseline = _read_counts(remote.read("baseline.json"))
         total = (self._view.input_tokens, self._view.cached_input_tokens, self._view.output_tokens)
+        if not any(total):
+            # A turn that did not end tells nothing of what it used.
+            total = _recorded(remote.tokens())
         before = remote.read("tree.before").decode("ascii", "replace").strip()
         spent = [max(0, now - before) for now, before in zip(total, baseline, strict=True)]
         if self._view.thread_id and any(total):
@@ -217,6 +223,8 @@ def judge(view: RunView, state: RunState, request: AgentRequest, stderr: list[st
         return "timeout", f"not done after {format_duration(request.total_timeout)}"
     if state.reason == "idle":
         return "timeout", f"no sign of life for {format_duration(request.idle_timeout)}"
+    if state.reason == "tokens":
+        return "timeout", f"stopped at the limit of {request.max_tokens:,} tokens"
     if state.reason == "ended" and view.completed and state.code == 0:
         return "ended", ""
     if view.failed:
@@ -254,6 +262,14 @@ def _read_counts(data: bytes) -> tuple[int, int, int]:
     except (ValueError, TypeError):
         return (0, 0, 0)
     return (first, second, third)
+
+
+def _recorded(text: str) -> tuple[int, int, int]:
+    try:
+        used = json.loads(text)
+        return (int(used["input_tokens"]), int(used["cached_input_tokens"]), int(used["output_tokens"]))
+    except (ValueError, TypeError, KeyError):
+        return (0, 0, 0)
 
 
 def _why_lost(place: Place) -> str:

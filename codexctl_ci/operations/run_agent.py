@@ -26,7 +26,8 @@ MESSAGE_BYTES = 60_000
 class AgentResult:
     """What came of a run. ``conclusion`` is ``changed no_change agent_error infra_error timeout``.
 
-    ``reason`` says why for all but the first; tokens are those of this run alone.
+    ``reason`` says why for all but the first; tokens are those of this run alone, cached ones among those read;
+    ``cost`` is in the currency of the prices, None where there are none.
     """
 
     conclusion: str
@@ -34,7 +35,9 @@ class AgentResult:
     thread_id: str = ""
     final_message: str = ""
     input_tokens: int = 0
+    cached_input_tokens: int = 0
     output_tokens: int = 0
+    cost: float | None = None
     last_log_lines: tuple[str, ...] = ()
     resumed: bool = False
     joined: bool = False
@@ -43,6 +46,21 @@ class AgentResult:
     def green(self) -> bool:
         """Whether the run counts as a success."""
         return self.conclusion in ("changed", "no_change")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a million tokens cost: read, read from the model's cache, written."""
+
+    read: float
+    cached: float
+    written: float
+
+    def of(self, ending: AgentEnding) -> float:
+        """What a run cost."""
+        fresh = max(0, ending.input_tokens - ending.cached_input_tokens)
+        spent = fresh * self.read + ending.cached_input_tokens * self.cached + ending.output_tokens * self.written
+        return spent / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,7 @@ class AgentTask:
     """One run. ``prepare`` makes the prompt; it is told whether a thread is resumed.
 
     ``resume``: go on in the slot's thread where there is one. ``change_is_kept`` is False for runs whose files are
-    thrown away (plans).
+    thrown away (plans). ``max_tokens`` 0 is no limit.
     """
 
     key: str
@@ -68,6 +86,8 @@ class AgentTask:
     idle_timeout: timedelta
     resume: bool = False
     change_is_kept: bool = True
+    max_tokens: int = 0
+    prices: Prices | None = None
 
 
 def run_key(epoch: int, run_id: str) -> str:
@@ -138,12 +158,13 @@ def run_agent(journal: AgentJournal, runtime: AgentRuntime, task: AgentTask) -> 
         idle_timeout=task.idle_timeout,
         resume=resume,
         pass_through=prepared.variables,
+        max_tokens=task.max_tokens,
     )
     ended = False
     try:
         ending = runtime.run(request, lambda thread: _keep_thread(journal, thread))
         ended = ending.stopped
-        result = _result(ending, begun, bool(resume))
+        result = _result(ending, begun, bool(resume), task.prices)
     except (KeyboardInterrupt, SystemExit):
         # The runtime has ended the process tree by now.
         ended = True
@@ -169,7 +190,7 @@ def raise_failure(result: AgentResult) -> None:
     )
 
 
-def _result(ending: AgentEnding, begun: Entered, resumed: bool) -> AgentResult:
+def _result(ending: AgentEnding, begun: Entered, resumed: bool, prices: Prices | None) -> AgentResult:
     conclusion, reason = ending.conclusion, ending.reason
     if conclusion == "ended":
         # Work that an earlier run left unpublished is to be published now.
@@ -183,6 +204,8 @@ def _result(ending: AgentEnding, begun: Entered, resumed: bool) -> AgentResult:
         thread_id=ending.thread_id,
         final_message=_cut(ending.final_message),
         input_tokens=ending.input_tokens,
+        cached_input_tokens=ending.cached_input_tokens,
+        cost=prices.of(ending) if prices else None,
         output_tokens=ending.output_tokens,
         last_log_lines=ending.last_log_lines,
         resumed=resumed,
@@ -235,5 +258,11 @@ def entered(record: SlotRecord, key: str, run: AgentRun) -> SlotRecord:
 
 def spent(result: AgentResult, seconds: float) -> str:
     """One line on a run that is over."""
-    tokens = f"{result.input_tokens:,} tokens read, {result.output_tokens:,} written"
-    return f"{result.conclusion} after {format_duration(timedelta(seconds=seconds))}; {tokens}"
+    return f"{result.conclusion} after {format_duration(timedelta(seconds=seconds))}; {used(result)}"
+
+
+def used(result: AgentResult) -> str:
+    """What a run used, for people."""
+    cached = f" ({result.cached_input_tokens:,} from the cache)" if result.cached_input_tokens else ""
+    cost = f", cost {result.cost:.4f}" if result.cost is not None else ""
+    return f"{result.input_tokens:,} tokens read{cached}, {result.output_tokens:,} written{cost}"

@@ -26,6 +26,17 @@ class Timeouts(Section):
     """The stack becoming ready."""
 
 
+class Prices(Section):
+    """What a million tokens of the model cost, for the sum in outputs and summaries. Any currency."""
+
+    input: str = key(pattern=r"\d+(\.\d+)?")
+    """Read."""
+    cached_input: str = key(default="", pattern=r"(\d+(\.\d+)?)?")
+    """Read from the model's cache; without it as much as any."""
+    output: str = key(pattern=r"\d+(\.\d+)?")
+    """Written."""
+
+
 class ConfigBlock(Section):
     """More text for the agent's config.toml."""
 
@@ -135,6 +146,9 @@ class CodexSpec(Section):
     services_overview: str = ""
     """What the services do, in a few lines."""
     timeouts: Timeouts = key(factory=Timeouts)
+    max_tokens: int = key(default=0, least=0)
+    """Most tokens for one run of the agent, read and written; 0 is no limit."""
+    prices: Prices | None = None
     config_blocks: tuple[ConfigBlock, ...] = ()
     review_mcp_enabled: bool = key(default=False, spelled="reviewMCPEnabled")
     """The agent itself answers review threads, by an MCP server."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,6 +158,23 @@ def test_idle_timeout_ends_a_model_that_hangs(work: Path) -> None:
         ending = run(request(model, idle_timeout=timedelta(seconds=2)))
     assert ending.conclusion == "timeout" and "no sign of life" in ending.reason
     assert run.processes() == []
+
+
+def test_limit_of_tokens_stops_the_run_and_tells_what_it_used(work: Path) -> None:
+    def on_and_on(body: dict[str, Any]) -> list[dict[str, Any]]:
+        return [execute("sleep 2", f"call_{len(body['input'])}")]
+
+    with serve([on_and_on]) as model:
+        run = Run(work)
+        ending = run(request(model, max_tokens=200))
+        assert (ending.conclusion, ending.stopped) == ("timeout", True) and "200 tokens" in ending.reason
+        used = ending.input_tokens + ending.output_tokens
+        assert 200 <= used < 1000 and used % 120 == 0 and ending.cached_input_tokens > 0
+        assert run.processes() == []
+    with serve([[execute("true")], [say("Title: more")]]) as model:
+        # The limit is the run's own, also where the thread has used as much before.
+        again = run(request(model, "run-2", resume=ending.thread_id, max_tokens=300))
+    assert again.conclusion == "ended"
 
 
 def test_orphan_that_holds_the_stream_does_not_keep_us(work: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +49,11 @@ def config(inv: Invocation) -> None:
 
 
 def run(inv: Invocation) -> None:
-    """``prompt run``: outputs ``conclusion thread_id final_message input_tokens output_tokens``."""
+    """``prompt run``: outputs ``conclusion thread_id final_message`` and what it used: ``input_tokens
+    cached_input_tokens output_tokens cost``."""
     from codexctl_ci.cli.wiring.agent import config_of
     from codexctl_ci.cli.wiring.agent_run import open_run
-    from codexctl_ci.operations.run_agent import AgentTask, Prepared, raise_failure, run_agent, run_key, spent
+    from codexctl_ci.operations.run_agent import AgentTask, Prepared, Prices, raise_failure, run_agent, run_key, spent
 
     kind = inv.settings[o.KIND]
     if not kind:
@@ -63,16 +66,23 @@ def run(inv: Invocation) -> None:
         prompt = _prompt(inv, place.project, gathered, resumed, place.workdir)
         return Prepared(prompt, made.toml, made.variables)
 
+    total, most = inv.settings[o.EXEC_TIMEOUT], inv.settings[o.MAX_MINUTES]
+    prices = place.project.spec.codex.prices
     task = AgentTask(
         key=run_key(place.epoch, inv.settings[o.RUN_ID]),
         prepare=prepare,
-        total_timeout=inv.settings[o.EXEC_TIMEOUT],
+        total_timeout=min(total, timedelta(minutes=most)) if most else total,
         idle_timeout=inv.settings[o.IDLE_TIMEOUT],
         resume=inv.settings[o.RESUME],
         change_is_kept=not kind.startswith("plan"),
+        max_tokens=inv.settings[o.MAX_TOKENS],
+        prices=Prices(float(prices.input), float(prices.cached_input or prices.input), float(prices.output))
+        if prices
+        else None,
     )
     begun = time.monotonic()
-    result = run_agent(place.journal, place.runtime, task)
+    with _folded(inv, "The agent at work"):
+        result = run_agent(place.journal, place.runtime, task)
     log.info("the agent: %s", spent(result, time.monotonic() - begun))
     _tell(inv, result)
     raise_failure(result)
@@ -120,7 +130,21 @@ def _say(inv: Invocation) -> Callable[[str], None]:
     return say
 
 
+@contextmanager
+def _folded(inv: Invocation, title: str) -> Iterator[None]:
+    """What is said inside is one group of the log, where GitHub shows it."""
+    shown = inv.environ.get("GITHUB_ACTIONS") == "true"
+    if shown:
+        sys.stderr.write(f"::group::{title}\n")
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write("::endgroup::\n")
+
+
 def _tell(inv: Invocation, result: AgentResult) -> None:
+    from codexctl_ci.operations.run_agent import used
     from codexctl_ci.prompts.fencing import between_marks
 
     inv.output(
@@ -128,13 +152,15 @@ def _tell(inv: Invocation, result: AgentResult) -> None:
         thread_id=result.thread_id,
         final_message=inv.redact(result.final_message),
         input_tokens=result.input_tokens,
+        cached_input_tokens=result.cached_input_tokens,
         output_tokens=result.output_tokens,
+        cost="" if result.cost is None else f"{result.cost:.4f}",
     )
     lines = [
         f"### Agent: {result.conclusion}",
         "",
         *([result.reason, ""] if result.reason else []),
-        f"{result.input_tokens:,} tokens read, {result.output_tokens:,} written; thread `{result.thread_id or 'none'}`",
+        f"{used(result)}; thread `{result.thread_id or 'none'}`",
     ]
     if not result.green and result.last_log_lines:
         shown = "\n".join(result.last_log_lines).replace("```", "'''")

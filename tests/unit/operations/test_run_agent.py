@@ -14,9 +14,11 @@ from codexctl_ci.operations.run_agent import (
     AgentResult,
     AgentTask,
     Prepared,
+    Prices,
     raise_failure,
     run_agent,
     run_key,
+    used,
 )
 from codexctl_ci.operations.slot_lock import SlotBusy
 from codexctl_ci.operations.slot_store import SlotStore
@@ -108,6 +110,16 @@ def test_endings_have_their_conclusion(slot: Slot, ending: AgentEnding, conclusi
     assert agent is not None and agent.ended
     assert agent.published is (conclusion == "no_change")
     assert slot.record.thread_id == THREAD and slot.record.tree.touched
+
+
+def test_what_was_used_has_a_price_where_one_is_given(slot: Slot) -> None:
+    used_up = replace(ENDED, input_tokens=3_000_000, cached_input_tokens=1_000_000, output_tokens=500_000)
+    runtime = Runtime(used_up)
+    result = slot.run(runtime, prices=Prices(read=1.25, cached=0.125, written=10), max_tokens=9)
+    assert result.cost == pytest.approx(2 * 1.25 + 0.125 + 5) and runtime.requests[0].max_tokens == 9
+    assert used(result) == "3,000,000 tokens read (1,000,000 from the cache), 500,000 written, cost 7.6250"
+    free = slot.run(Runtime(ENDED), run_id="901")
+    assert free.cost is None and used(free) == "7 tokens read, 3 written"
 
 
 def test_record_holds_run_and_deadline_while_the_agent_works(slot: Slot) -> None:
