@@ -31,7 +31,14 @@ class Hang:
     """No answer until the server is closed."""
 
 
-Step: TypeAlias = "Sequence[Item] | Fault | Hang | Callable[[dict[str, Any]], Sequence[Item] | Fault]"
+@dataclass(frozen=True)
+class Garbage:
+    """A stream that holds just these bytes."""
+
+    data: bytes
+
+
+Step: TypeAlias = "Sequence[Item] | Fault | Hang | Garbage | Callable[[dict[str, Any]], Sequence[Item] | Fault]"
 
 
 def say(text: str) -> Item:
@@ -102,11 +109,14 @@ def serve(steps: Sequence[Step], host: str = "127.0.0.1") -> Iterator[Model]:
                 closing.wait()
                 self.close_connection = True
                 return
+            if isinstance(step, Garbage):
+                self._bytes(step.data)
+                return
             answer = step(body) if callable(step) else step
             if isinstance(answer, Fault):
                 self._plain(answer.status, {"error": {"message": answer.message, "type": "fault"}}, answer.headers)
                 return
-            assert not isinstance(answer, Hang)
+            assert not isinstance(answer, Hang | Garbage)
             self._stream(number, answer)
 
         def _plain(self, status: int, body: Item, headers: dict[str, str] | None = None) -> None:
@@ -134,7 +144,9 @@ def serve(steps: Sequence[Step], host: str = "127.0.0.1") -> Iterator[Model]:
             events.append(
                 {"type": "response.completed", "response": {"id": identity, "usage": usage, "output": list(items)}}
             )
-            data = "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events).encode()
+            self._bytes("".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events).encode())
+
+        def _bytes(self, data: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Content-Length", str(len(data)))
