@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from codexctl_ci.reporting.redaction import RedactingFormatter, Redactor
+from codexctl_ci.reporting.redaction import Redactor
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,6 +36,18 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text
+
+
+class RedactingFormatter(logging.Formatter):
+    """Any formatter, with the run's secrets masked in what it returns."""
+
+    def __init__(self, inner: logging.Formatter, redact: Redactor) -> None:
+        super().__init__()
+        self._inner = inner
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(self._inner.format(record))
 
 
 def configure_logging(level: str, style: str, debug: bool, redact: Redactor) -> None:

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 failed, 2 configuration or usage, 3 a bug here, 4 no free 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,20 +14,20 @@ import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from codexctl_ci import REPOSITORY, __version__
 from codexctl_ci.cli import options as o
-from codexctl_ci.cli.invocation import Invocation
-from codexctl_ci.cli.logs import configure_logging
 from codexctl_ci.cli.options import Option
-from codexctl_ci.cli.settings import Settings, resolve
 from codexctl_ci.cli.table import COMMANDS, GROUPS, Command
 from codexctl_ci.errors import CodexctlError
-from codexctl_ci.reporting.actions_files import escape_data
 from codexctl_ci.reporting.redaction import Redactor
+
+if TYPE_CHECKING:
+    from codexctl_ci.cli.invocation import Invocation
+    from codexctl_ci.cli.settings import Settings
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 
@@ -89,8 +88,12 @@ def _run(argv: list[str], environ: Mapping[str, str]) -> int:
 def with_repository_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment, where variables of the repository (one JSON object) fill what is unset or empty."""
     found = dict(environ)
+    if not found.get(REPOSITORY_VARIABLES):
+        return found
+    import json
+
     try:
-        variables = json.loads(found.get(REPOSITORY_VARIABLES) or "{}")
+        variables = json.loads(found[REPOSITORY_VARIABLES])
     except ValueError:
         variables = {}
     for name, value in variables.items() if isinstance(variables, dict) else ():
@@ -112,6 +115,8 @@ def _debugging(argv: list[str], environ: Mapping[str, str]) -> bool:
 def _show(message: str, environ: Mapping[str, str]) -> None:
     sys.stderr.write(f"error: {message}\n")
     if environ.get("GITHUB_ACTIONS") == "true":
+        from codexctl_ci.reporting.actions_files import escape_data
+
         sys.stderr.write(f"::error title=codexctl-ci::{escape_data(message)}\n")
 
 
@@ -165,6 +170,11 @@ def _keep_globals(context: click.Context, /, **flags: str | bool | None) -> None
 
 def _click_command(leaf: str, command: Command, environ: Mapping[str, str], redact: Redactor) -> click.Command:
     def call(context: click.Context, /, **flags: str | bool | None) -> int:
+        # Only what is called is loaded: help should not wait for it.
+        from codexctl_ci.cli.invocation import Invocation
+        from codexctl_ci.cli.logs import configure_logging
+        from codexctl_ci.cli.settings import resolve
+
         above: Mapping[str, str | bool | None] = context.find_root().obj or {}
         for name in _GLOBAL_NAMES:
             if flags.get(name) is None:

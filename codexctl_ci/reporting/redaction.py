@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import logging
-from urllib.parse import quote
-
 MASK = "***"
 _SHORTEST = 4
 
@@ -21,6 +17,9 @@ class Redactor:
 
     def register(self, secret: str) -> None:
         """From now on ``secret`` never passes. Lines of a multi-line secret are secret one by one."""
+        import base64
+        from urllib.parse import quote
+
         found = set(self._needles)
         for value in {secret, *secret.splitlines()}:
             value = value.strip()
@@ -42,15 +41,3 @@ class Redactor:
     def finds(self, text: str) -> bool:
         """Whether ``text`` holds a registered secret."""
         return any(needle in text for needle in self._needles)
-
-
-class RedactingFormatter(logging.Formatter):
-    """Any formatter, with the run's secrets masked in what it returns."""
-
-    def __init__(self, inner: logging.Formatter, redact: Redactor) -> None:
-        super().__init__()
-        self._inner = inner
-        self._redact = redact
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self._redact(self._inner.format(record))

@@ -1,4 +1,4 @@
-"""Rendering a stack of 60 objects, whole process, in each dialect."""
+"""What a command costs before it asks anybody: help, and rendering a stack of 60 objects in each dialect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench.rows import Row, run
+from tests.bench.rows import Row, alternating, run
 
 _TIMES = 9
 _GOAL = 0.35
@@ -73,11 +73,19 @@ def write_stack(folder: Path, dialect: str) -> None:
     (folder / "services.yaml").write_text(text)
 
 
+def _help(environ: dict[str, str]) -> Row:
+    argv, click = [sys.executable, "-m", "codexctl_ci", "--help"], [sys.executable, "-c", "import click"]
+    run(argv, environ)
+    took = alternating(_TIMES, help=lambda: run(argv, environ).seconds, click=lambda: run(click, environ).seconds)
+    return Row("--help, whole process", took["help"], took["click"], 0.1, "s")
+
+
 def rows() -> Iterator[Row]:
-    """A row for each dialect. The limit is Python itself with what the process can't do without."""
+    """Help, then a row for each dialect. The limit is Python itself with what the process can't do without."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
     needed = [sys.executable, "-c", "import click, yaml, jinja2.sandbox"]
     run(needed, environ)
+    yield _help(environ)
     for dialect in _VALUES:
         with TemporaryDirectory() as name:
             folder = Path(name)
