@@ -81,7 +81,11 @@ def build_config(settings: AgentSettings) -> AgentConfig:
         servers = table.setdefault("mcp_servers", {})
         if not isinstance(servers, dict):
             raise ConfigError("mcp_servers is not a table", where="codex.configBlocks")
-        servers.setdefault(name, server)
+        own = servers.get(name)
+        # A block may say all of a server, or one thing more of it.
+        if not isinstance(own, dict) or not ("command" in own or "url" in own):
+            servers[name] = server
+            _merge(server, own if isinstance(own, dict) else {})
     if settings.foreign_tree:
         _merge(table, _no_orders_from(settings.foreign_tree))
     for key, choice in (("model", settings.model), ("model_reasoning_effort", settings.effort)):

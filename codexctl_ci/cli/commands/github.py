@@ -8,7 +8,7 @@ from dataclasses import replace
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.github import branch_name, issue_number, open_github, read_event
-from codexctl_ci.errors import ConfigError
+from codexctl_ci.errors import AgentFailed, ConfigError
 from codexctl_ci.guardrails.branches import is_safe, issue_of
 
 log = logging.getLogger(__name__)
@@ -136,6 +136,7 @@ def comment_pr(call: Invocation) -> None:
 def _comment(call: Invocation, number: int, missing: str, hint: str) -> None:
     from codexctl_ci.cli.wiring.notes import note_of, own_secrets
     from codexctl_ci.github import comments
+    from codexctl_ci.prompts.planning import missing_parts
     from codexctl_ci.reporting.issue_comment import render_note, safe_words
 
     if not number:
@@ -143,7 +144,12 @@ def _comment(call: Invocation, number: int, missing: str, hint: str) -> None:
     github = open_github(call)
     settings, secrets = call.settings, own_secrets(call)
     if settings[o.TOPIC] == "plan":
-        body = safe_words(settings[o.FINAL_MESSAGE] or settings[o.BODY], secrets, limit=60_000)
+        plan = settings[o.FINAL_MESSAGE] or settings[o.BODY]
+        if not plan.strip():
+            raise AgentFailed("the agent left no plan", hint="its last lines are in the log of its job")
+        if lacking := missing_parts(plan):
+            log.warning("the plan has no part on %s", ", ".join(lacking))
+        body = safe_words(plan, secrets, limit=60_000)
     elif settings[o.BODY]:
         body = safe_words(settings[o.BODY], secrets, limit=60_000)
     else:

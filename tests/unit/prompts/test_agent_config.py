@@ -44,6 +44,16 @@ def test_chosen_model_is_stronger_than_a_block_unless_it_is_only_the_files() -> 
     assert built(label)["model_providers"] == {"proxy": {"name": "p"}}
 
 
+def test_block_says_more_of_a_server_or_all_of_it() -> None:
+    docs = McpServer("docs", "http", endpoint="docs/mcp")
+    more = ConfigBlock("more", "[mcp_servers.docs]\ntool_timeout_sec = 9")
+    assert built(replace(PLAIN, servers=(docs,), blocks=(more,)))["mcp_servers"] == {
+        "docs": {"url": "http://docs/mcp", "tool_timeout_sec": 9}
+    }
+    other = ConfigBlock("other", '[mcp_servers.docs]\ncommand = "serve"')
+    assert built(replace(PLAIN, servers=(docs,), blocks=(other,)))["mcp_servers"] == {"docs": {"command": "serve"}}
+
+
 def test_own_template_replaces_our_defaults() -> None:
     config = built(replace(PLAIN, template='approval_policy = "never"\n', model=Choice("m", "variable")))
     assert config == {"approval_policy": "never", "model": "m"}
