@@ -14,7 +14,7 @@ from codexctl_ci.errors import ApiError, NotReady
 from codexctl_ci.operations.apply_plan import Layer
 from codexctl_ci.operations.inventory import Entry, Inventory, Key, forget, key_of, read_inventory, record
 from codexctl_ci.operations.parallel import each
-from codexctl_ci.operations.prune import spared
+from codexctl_ci.operations.prune import spared, uid_of_ours
 from codexctl_ci.ports import Change, ClusterApi, Listing
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
@@ -76,7 +76,8 @@ def destroy_stack(
     left_over = [entry for key, entry in inventory.entries.items() if key not in known] if options.whole else []
     if not options.dry_run:
         hooks.before_all()
-    run.remove([entry.ref for entry in left_over], {entry.ref: entry.uid for entry in left_over})
+    uids = each(left_over, lambda entry: entry.uid or uid_of_ours(cluster, entry))
+    run.remove([entry.ref for entry in left_over], {entry.ref: uid for entry, uid in zip(left_over, uids, strict=True)})
     for number in reversed(range(len(layers))):
         if not options.dry_run:
             hooks.before_layer(number)

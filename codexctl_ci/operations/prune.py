@@ -67,7 +67,7 @@ def prune(
 
 
 def _delete(cluster: ClusterApi, entry: Entry) -> bool:
-    uid = entry.uid or _uid_of_ours(cluster, entry)
+    uid = entry.uid or uid_of_ours(cluster, entry)
     if not uid:
         return False
     try:
@@ -82,7 +82,7 @@ def _delete(cluster: ClusterApi, entry: Entry) -> bool:
     return done
 
 
-def _uid_of_ours(cluster: ClusterApi, entry: Entry) -> str:
+def uid_of_ours(cluster: ClusterApi, entry: Entry) -> str:
     """Of an object that was about to be made when its run was killed: the UID, where it is of our making."""
     try:
         found = cluster.get(entry.ref)

@@ -72,7 +72,6 @@ def _as_applied(live: Manifest, manifest: Manifest) -> bool:
     return (
         (not says_more or is_applied_by(live, FIELD_MANAGER))
         and not has_legacy_fields(live)
-        and not live["metadata"].get("deletionTimestamp")
         and carries(live, _as_stored(manifest))
     )
 

@@ -135,6 +135,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_rendering_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text("project: shop\nversions: {env: '{{ env }}'}\n")
+    code = (
+        f"import sys; from codexctl_ci.cli.main import main; code = main(['render', '-c', {str(file)!r}], {{}});"
+        "heavy = {'pydantic', 'kubernetes', 'github', 'urllib3', 'rich', 'websocket'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_derived_from_the_tables_is_fresh() -> None:
     root = Path(__file__).parents[2]
     stale = [str(path.relative_to(root)) for path, text in files(root).items() if path.read_text() != text]

@@ -14,7 +14,7 @@ from codexctl_ci.operations.apply import apply_stack
 from codexctl_ci.operations.apply_object import FieldConflict, Outcome
 from codexctl_ci.stack.objects import Manifest, Ref
 from sandbox.faulty_proxy import FaultyProxy, Refuse
-from tests.contract.kube.conftest import through_proxy
+from tests.contract.kube.conftest import get, through_proxy
 from tests.contract.kube.stacks import config_map, deployment, job, layer, options, secret, stack_of_42
 from tests.support.kubectl import Kubectl
 
@@ -61,6 +61,14 @@ def test_what_others_did_to_an_object_of_ours_is_seen(cluster: Cluster, namespac
     cluster.delete(Ref("v1", "ConfigMap", "c", namespace))
     again = apply_stack(cluster, [layer(*three())], options(namespace))
     assert again.count(Outcome.CREATED) == 1 and data(cluster, "c", namespace) == {"key": "1"}
+
+
+def test_fields_that_kubectl_took_meanwhile_are_taken_back(cluster: Cluster, namespace: str, kubeconfig: Path) -> None:
+    apply_stack(cluster, [layer(*three())], options(namespace))
+    Kubectl(kubeconfig, namespace).apply(config_map("b", key="1"))
+    apply_stack(cluster, [layer(*three())], options(namespace))
+    found = get(cluster, "ConfigMap", "b", namespace)
+    assert [entry["manager"] for entry in found["metadata"]["managedFields"]] == ["codexctl-ci"]
 
 
 def test_secret_of_another_value_is_applied_though_the_inventory_cannot_tell(cluster: Cluster, namespace: str) -> None:
