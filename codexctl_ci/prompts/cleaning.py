@@ -15,10 +15,9 @@ from codexctl_ci.prompts import hidden_blocks, hidden_tags
 from codexctl_ci.prompts.invisible import normal_breaks, visible_characters, without_invisible
 from codexctl_ci.prompts.shown_code import parts
 
-_UNSHOWN_ELEMENT = re.compile(
-    r"<(script|template|noscript)\b[^>]*>.*?(?:</\1\s*>|\Z)|<(style|object|svg)\b[^>]*>.*?</\2\s*>",
-    re.DOTALL | re.IGNORECASE,
-)
+_UNSHOWN_ELEMENT = re.compile(r"<(script|template|noscript|style|object|svg)\b[^>]*>", re.IGNORECASE)
+# Readers agree that nothing is shown of these, even where they don't end.
+_TO_THE_END = ("script", "template", "noscript")
 _UNSHOWN_NAME = re.compile("script|template|noscript|style|object|svg", re.IGNORECASE)
 # Private characters are taken out of every text first, so that these are ours alone.
 _KEPT = re.compile("\ue000(\\d+)\ue001")
@@ -49,7 +48,7 @@ def _clean_once(text: str) -> str:
     text = _with_code_put_aside(text, kept)
     text = hidden_blocks.without_hidden_cells(text)
     text = hidden_blocks.without_hover(text, _CUT)
-    text = _UNSHOWN_ELEMENT.sub(" ", text)
+    text = _without_unshown_elements(text)
     text = hidden_tags.bare_tags(text)
     text = _without_image_texts(text)
     text = hidden_blocks.without_hover(text, _CUT)
@@ -78,6 +77,24 @@ def _with_code_put_aside(text: str, kept: list[str]) -> str:
                 plain = hidden_tags.bare_markup(plain, _UNSHOWN_NAME, _CUT)
             pieces.append(plain)
     return "".join(pieces)
+
+
+def _without_unshown_elements(text: str) -> str:
+    """``text`` without elements whose text is not shown, in one pass over it."""
+    pieces: list[str] = []
+    last = at = 0
+    endless: set[str] = set()
+    while begun := _UNSHOWN_ELEMENT.search(text, at):
+        name = begun[1].lower()
+        at = begun.end()
+        ended = None if name in endless else re.compile(rf"</{name}\s*>", re.IGNORECASE).search(text, at)
+        if ended is None:
+            endless.add(name)
+            if name not in _TO_THE_END:
+                continue
+        pieces += [text[last : begun.start()], " "]
+        last = at = ended.end() if ended else len(text)
+    return "".join([*pieces, text[last:]])
 
 
 def _without_image_texts(text: str) -> str:

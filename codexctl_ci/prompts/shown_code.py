@@ -63,7 +63,7 @@ class _Reader:
             if fence and not self._in_markup and self._awaited is None:
                 yield from self._paragraph()
             if fence:
-                end = self._end_of_fence(at, fence["fence"])
+                end = 0 if self._lost else self._end_of_fence(at, fence["fence"])
                 unclear = (
                     bool(fence["lead"])
                     or "|" in fence["info"]

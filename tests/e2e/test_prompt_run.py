@@ -38,6 +38,7 @@ codex:
         stream_max_retries = 1
   timeouts:
     exec: 90s
+  prices: {{input: "2", cachedInput: "1", output: "10"}}
 """
 
 
@@ -151,6 +152,33 @@ def test_issue_is_worked_on_and_taken_up_again(desk: Desk, capfd: pytest.Capture
     # The first run's work was not published, so there is something to publish still.
     assert (again["conclusion"], again["thread_id"]) == ("changed", outputs["thread_id"])
     assert "Write bonjour." in model.prompt_of() and (again["input_tokens"], again["output_tokens"]) == ("100", "20")
+
+
+def test_log_is_folded_and_holds_no_secret_and_what_was_used_is_told(
+    desk: Desk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    token = desk.environ["CODEXCTL_GH_PAT"]
+    steps: list[Step] = [[execute(f"echo {token}; exit 3")], [say(f"No change: {token}")]]
+    code, outputs, summary, _ = run(desk, steps, GITHUB_ACTIONS="true")
+    told = capfd.readouterr()
+    assert (code, outputs["conclusion"]) == (0, "no_change")
+    lines = told.err.splitlines()
+    inside = lines[lines.index("::group::The agent at work") : lines.index("::endgroup::")]
+    assert any(line.startswith("agent $") and "echo ***" in line for line in inside)
+    assert any(line.startswith("agent = exit 3: ***") for line in inside)
+    assert token not in told.err + told.out + summary + str(outputs)
+    # 120 tokens anew, 80 from the cache, 40 written.
+    assert (outputs["cached_input_tokens"], outputs["cost"]) == ("80", "0.0007")
+    assert "200 tokens read (80 from the cache), 40 written, cost 0.0007" in summary
+
+
+def test_budget_of_tokens_and_minutes_ends_a_run(desk: Desk) -> None:
+    def on_and_on(body: dict[str, object]) -> list[dict[str, object]]:
+        return [execute("echo x > half.txt; sleep 1", f"call_{len(str(body))}")]
+
+    code, outputs, summary, _ = run(desk, [on_and_on], "--max-tokens", "200", "--max-minutes", "2")
+    assert (code, outputs["conclusion"]) == (7, "timeout")
+    assert "stopped at the limit of 200 tokens" in summary and int(outputs["input_tokens"]) >= 200
 
 
 def test_model_that_refuses_ends_red_with_its_words(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:

@@ -211,6 +211,12 @@ def test_honest_text_comes_through_untouched(text: str) -> None:
         "[//]: # (\n",
         "&#",
         "> [x]:\n",
+        "~~~~a\n",
+        "<svg>",
+        "` `` ",
+        "[^a]: [^b]\n",
+        "|a|\n|-|\n",
+        "<b <!--",
         "<a x ",
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,6 +150,46 @@ def test_comments_beyond_the_limit_give_way_to_newer_ones() -> None:
     text = compose(replace(BRIEF, issue=replace(ISSUE, comments=many)))
     assert "number 29 " in text and "number 0 " not in text and "older comments are left out" in text
     assert len(text) < 260_000
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_whatever_is_left_out_is_said(lang: str) -> None:
+    comments = tuple(replace(COMMENT, id=n, body=f"remark {n:03}") for n in range(57))
+    text = compose(replace(BRIEF, lang=lang, issue=replace(ISSUE, comments=comments)))
+    assert "remark 006" not in text and "remark 007" in text and re.search(r"\b7\b[^\n]*\)$|: 7\.\)$", text, re.M)
+
+    review = PULL.reviews[0]
+    reviews = tuple(replace(review, id=n, body=f"review {n:03}") for n in range(13))
+    answers = tuple(replace(COMMENT, id=n, body=f"answer {n:03}") for n in range(34))
+    long = replace(THREADS[0], comments=answers)
+    text = compose(
+        replace(BRIEF, kind="dev_review", lang=lang, pull=replace(PULL, reviews=reviews, late=True), threads=(long,))
+    )
+    assert "review 002" not in text and "review 003" in text and "answer 003" not in text and "answer 004" in text
+    assert {"en": "3 older reviews are left out", "ru": "рецензии опущены: 3"}[lang] in text
+    assert {"en": "4 older comments of the thread", "ru": "комментарии обсуждения опущены: 4"}[lang] in text
+    assert {"en": "edited after this run was started", "ru": "изменён уже после запуска"}[lang] in text
+
+
+def test_threads_beyond_all_bounds_are_left_to_a_later_round() -> None:
+    threads = tuple(
+        replace(THREADS[0], id=f"PRRT_{n:03}", comments=(replace(COMMENT, body="x" * 19_000),)) for n in range(250)
+    )
+    text = compose(replace(BRIEF, kind="dev_review", threads=threads))
+    shown = re.findall(r"Thread `PRRT_(\d+)`", text)
+    assert shown == [f"{n:03}" for n in range(250 - len(shown), 250)] and 10 < len(shown) < 20
+    assert f"({250 - len(shown)} older threads do not fit in here." in text and len(text) < 400_000
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_plans_above_stand_in_the_prompt_as_data(lang: str) -> None:
+    above = replace(
+        ISSUE, number=2, title="Everything", body="The whole plan. <!-- and a trap -->", comments=(COMMENT,)
+    )
+    text = compose(replace(BRIEF, lang=lang, parents=(above,)))
+    assert "The whole plan." in text and "a trap" not in text
+    assert re.search(r"## [^\n]*#2\n\n<<<DATA [0-9a-f]{16} issue #2 by @bob\nEverything\n", text)
+    assert any("The whole plan." in str(entry["body"]) for entry in issue_comments(replace(BRIEF, parents=(above,))))
 
 
 @pytest.mark.parametrize(("lang", "found"), [("en", "en"), ("RU", "ru"), ("ru-RU", "ru"), ("de", "en"), ("", "en")])
