@@ -86,6 +86,12 @@ tokens() {
     grep -o '"total_token_usage":{[^}]*}' | tail -n 1 | cut -d : -f 2- | head -c 1000
 }
 
+# Whether the volume has no room left, so that events were lost.
+is_full() {
+  free=$(df -Pk "$run" 2>/dev/null | tail -n 1 | sed 's/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/')
+  [ "$free" -lt 256 ] 2>/dev/null
+}
+
 over_limit() {
   [ -s "$run/limit" ] || return 1
   used=$(tokens "$1" | grep -o '"total_tokens":[0-9]*' | tail -n 1)
@@ -152,6 +158,8 @@ supervise() {
   set -- "$@" --json --skip-git-repo-check
   if [ "$thread" != - ]; then set -- "$@" "$thread"; fi
   set -- "$@" -
+  # Room for the ending, where the agent leaves none.
+  for number in 1 2; do head -c 65536 /dev/zero >"$run/room.$number"; done
   session=''
   command -v setsid >/dev/null 2>&1 && session=setsid
   (
@@ -159,7 +167,9 @@ supervise() {
     child=$!
     echo "$child" >"$run/pid"
     wait "$child"
-    echo "$?" >"$run/code.new"
+    code=$?
+    rm -f "$run/room.1"
+    echo "$code" >"$run/code.new"
     mv "$run/code.new" "$run/code"
   ) &
   wrapper=$!
@@ -192,6 +202,8 @@ supervise() {
   end_tree || alive_after=alive
   [ "$logged_in" = yes ] && rm -f "$home/auth.json"
   code=$(cat "$run/code" 2>/dev/null || echo 137)
+  if [ "$reason" = ended ] && is_full; then reason=full; fi
+  rm -f "$run/room.1" "$run/room.2"
   echo "$code $reason $alive_after" >"$run/exit.new"
   mv "$run/exit.new" "$run/exit"
 }

@@ -225,10 +225,12 @@ def judge(view: RunView, state: RunState, request: AgentRequest, stderr: list[st
         return "timeout", f"no sign of life for {format_duration(request.idle_timeout)}"
     if state.reason == "tokens":
         return "timeout", f"stopped at the limit of {request.max_tokens:,} tokens"
-    if state.reason == "ended" and view.completed and state.code == 0:
+    if state.reason in ("ended", "full") and view.completed and state.code == 0:
         return "ended", ""
     if view.failed:
         return "agent_error", view.failed
+    if state.reason == "full":
+        return "agent_error", "no room is left on the workspace's volume"
     if state.reason != "ended":
         return "infra_error", f"the agent's process was ended from outside ({state.reason})"
     if state.code in (126, 127):
