@@ -5,22 +5,14 @@ The tests share one stage; each has issues of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from sandbox.demo.look import kubectl, objects, until
-from sandbox.state import State
-from tests.support.workflow_stage import SHELF, STAGING, Ended, WorkflowStage, open_stage, slots
+from tests.support.workflow_stage import SHELF, STAGING, Ended, WorkflowStage, slots
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("workflows")]
-
-
-@pytest.fixture(scope="module")
-def stage(sandbox: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkflowStage]:
-    with open_stage(sandbox, tmp_path_factory.mktemp("workflows")) as made:
-        yield made
 
 
 def in_staging() -> set[str]:

@@ -1,89 +1,204 @@
-"""The main job where it does not end well: each way has its conclusion, one comment, and leaves nothing half done."""
+"""The main job where it does not end well: each way has its conclusion, one comment, and leaves nothing half done.
+
+All runs go on at once, each with what was wrong at the moment when its issue was labelled.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
+import json
 from collections.abc import Iterator
-from datetime import timedelta
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
 from sandbox.demo.look import objects, until
-from sandbox.demo.setting import Stage, create_repository, install_operator_files, processes
-from sandbox.state import State
+from tests.support.workflow_stage import LIMIT, MODEL_KEY, PROJECT, SHELF, Ended, WorkflowStage, slots
 
-ROOT = Path(__file__).parents[2]
-LIMIT = timedelta(minutes=8)
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("workflows")]
 
-
-@pytest.fixture
-def stage(sandbox: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    tool = tmp_path / "tool"
-    for name in ("actions", "codexctl_ci", "requirements", ".github"):
-        shutil.copytree(ROOT / name, tool / name, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setenv("CODEXCTL_TOOL_CACHE", str(tmp_path / "tools"))
-    python = {"CODEXCTL_PYTHON": sys.executable}
-    subprocess.run([str(tool / "actions" / "codexctl-ci"), "--version"], env=os.environ | python, check=True)
-    kubeconfig = install_operator_files(ROOT, sandbox, tmp_path)
-    timings = tmp_path / "timings.jsonl"
-    with processes(ROOT, sandbox, tmp_path, kubeconfig, timings, keep=False) as runner:
-        yield create_repository(ROOT, tmp_path, sandbox, runner, timings)
+STACK = (SHELF / "services.yaml").read_text()
+NOWHERE = "127.0.0.1:9"
+AWAY = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "c", "cluster": {"server": f"https://{NOWHERE}"}}],
+    "users": [{"name": "u", "user": {"token": "x"}}],
+    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    "current-context": "c",
+}
+READ_ONLY = {"metadata": "read", "contents": "read", "issues": "read", "pull_requests": "read"}
 
 
-def label(stage: Stage, title: str, body: str) -> int:
-    number = stage.writer.issue(stage.repository, title, body)
-    stage.writer.label(stage.repository, number, "[ai-dev]")
-    return number
+@dataclass(frozen=True)
+class Way:
+    """One thing that is wrong, and what comes of it.
+
+    ``failing`` is the job that says so, ``told`` what stands on its summary and on the issue.
+    """
+
+    body: str
+    failing: str = ""
+    headline: str = ""
+    told: tuple[str, ...] = ()
+    comments: int = 1
+    keeps_slot: bool = False
+    label: str = "[ai-dev]"
+    files: dict[str, str | None] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    token: dict[str, Any] | None = None
+    fault: dict[str, Any] | None = None
 
 
-def ended(stage: Stage, number: int) -> dict[str, Any]:
-    runs = stage.runner.wait_for("issues", "labeled", number, LIMIT)
-    (run,) = [run for run in runs if run["workflow"] == "ai_dev_issue.yml"]
-    return dict(run)
+PREPARED, AGENT = "The environment could not be prepared", "The agent ended with an error"
+MAXIMUM = 'maxSlots: {{ envOr "CODEXCTL_DEV_SLOTS_MAX" "9" }}'
+HASTE = {"CODEXCTL_REQUEST_TIMEOUT": "2s"}
+WAYS = {
+    "no services.yaml": Way(
+        "Hello", "slot", PREPARED, ("services.yaml", "no such file"), files={"services.yaml": None}
+    ),
+    "a wrong services.yaml": Way(
+        "Hello",
+        "slot",
+        PREPARED,
+        ("services.yaml:", "maxSlots"),
+        files={"services.yaml": STACK.replace(MAXIMUM, "maxSlots: many")},
+    ),
+    "an unknown label": Way("Hello", comments=0, label="[ai-dve]"),
+    "a token that is no more": Way(
+        "Hello", "guard", told=("401", "CODEXCTL_GH_PAT"), comments=0, token={"expires_at": "2020-01-01T00:00:00Z"}
+    ),
+    "a token that may only read": Way(
+        "add a page about tokens",
+        "publish",
+        told=("403",),
+        comments=0,
+        keeps_slot=True,
+        token={"rights": READ_ONLY},
+    ),
+    "the cluster away": Way(
+        "Hello",
+        "slot",
+        PREPARED,
+        (NOWHERE, "refused"),
+        files={"away.kubeconfig": json.dumps(AWAY)},
+        variables={"CODEXCTL_KUBECONFIG": "away.kubeconfig", **HASTE},
+    ),
+    "the registry away": Way(
+        "Hello", "deploy", PREPARED, (NOWHERE,), variables={"CODEXCTL_REGISTRY_HOST": NOWHERE, **HASTE}
+    ),
+    "the model overloaded": Way(
+        "add a page about crowds", "agent", AGENT, ("429",), keeps_slot=True, fault={"status": 429}
+    ),
+    "the model broken": Way(
+        "add a page about ruins", "agent", AGENT, ("temporary errors",), keeps_slot=True, fault={"status": 500}
+    ),
+    "an agent that fails": Way("sandbox-model: fail", "agent", AGENT, keeps_slot=True),
+    "an agent that changes nothing": Way(
+        "sandbox-model: nothing", "", "Nothing was changed", ("already does what the issue asks",), keeps_slot=True
+    ),
+    "an agent that leaks": Way(
+        "sandbox-model: secret", "publish", "A rule stopped this run", ("leaked.py:1",), keeps_slot=True
+    ),
+}
 
 
-def the_comment(stage: Stage, number: int) -> str:
-    (comment,) = stage.owner.comments(stage.repository, number)
-    return str(comment["body"])
+@dataclass(frozen=True)
+class Result:
+    """What came of a way to fail."""
+
+    issue: int
+    run: Ended
+    comments: list[str]
 
 
-def test_every_way_to_fail_is_told_and_leaves_nothing_half_done(stage: Stage) -> None:
-    idle = label(stage, "Do nothing", "sandbox-model: nothing")
-    leaky = label(stage, "Leak", "sandbox-model: secret")
-    broken = label(stage, "Break", "sandbox-model: fail")
-    runs = {number: ended(stage, number) for number in (idle, leaky, broken)}
-    logs = {number: stage.runner.log(run["id"]) for number, run in runs.items()}
+@contextmanager
+def wrong(stage: WorkflowStage, way: Way) -> Iterator[None]:
+    """The repository with what is wrong, for the body of a ``with``."""
+    settings = stage.github.door("POST", "settings/read", {"repository": stage.repository})
+    if way.files:
+        stage.owner.push_files(stage.repository, "main", way.files, "Wrong [skip ci]")
+    token = stage.github.token(stage.bot.login, **way.token) if way.token else stage.bot.token
+    secrets = settings["secrets"] | {"CODEXCTL_GH_PAT": token}
+    stage.github.settings(stage.repository, variables=settings["variables"] | way.variables, secrets=secrets)
+    if way.fault:
+        stage.model.fault("status", prompt=way.body, times=99, **way.fault)
+    try:
+        yield
+    finally:
+        # An empty variable is an unset one.
+        variables = dict.fromkeys(way.variables, "") | settings["variables"]
+        stage.github.settings(stage.repository, variables=variables, secrets=settings["secrets"])
+        if way.files:
+            good = {"services.yaml": STACK} | {name: None for name in way.files if name != "services.yaml"}
+            stage.owner.push_files(stage.repository, "main", good, "Right again [skip ci]")
 
-    assert runs[idle]["conclusion"] == "success", logs[idle][-3000:]
-    assert "Nothing was changed" in the_comment(stage, idle)
-    assert "already does what the issue asks for" in the_comment(stage, idle)
 
-    assert runs[leaky]["conclusion"] == "failure", logs[leaky][-3000:]
-    assert "A rule stopped this run" in the_comment(stage, leaky)
-    assert "leaked.py:1" in the_comment(stage, leaky)
+def has_begun(stage: WorkflowStage, issue: int) -> bool:
+    """Whether the run has read the sources, variables and secrets that it works with."""
+    delivery = stage.runner.delivery("issues", "labeled", issue)
+    runs = [run for run in stage.runner.runs() if run["delivery"] == delivery]
+    (run,) = [run for run in runs if run["workflow"] == "ai_dev_issue.yml"] or [None]
+    return bool(run) and (run["status"] == "completed" or bool(stage.runner.log(run["id"])))
 
-    assert runs[broken]["conclusion"] == "failure", logs[broken][-3000:]
-    assert "The agent ended with an error" in the_comment(stage, broken)
 
-    assert stage.owner.pulls(stage.repository) == []
-    assert list(stage.owner.branches(stage.repository)) == ["main"]
-    everything = "".join(logs.values()) + "".join(the_comment(stage, number) for number in runs)
-    assert "ghp_0123456789" not in everything and stage.bot.token not in everything
-
-    # Work that is published nowhere is kept until somebody closes the issue.
-    kept = [space["metadata"]["name"] for space in objects("namespaces")]
-    assert len([name for name in kept if name.startswith("pantry-dev-")]) == 3
-    for number in runs:
+@pytest.fixture(scope="module")
+def results(stage: WorkflowStage) -> Iterator[dict[str, Result]]:
+    stage.owner.push_files(
+        stage.repository, "main", {"deploy/web.yaml": (SHELF / "deploy" / "web.yaml").read_text()}, "Good [skip ci]"
+    )
+    before, issues = slots(), {}
+    for name, way in WAYS.items():
+        with wrong(stage, way):
+            issues[name] = stage.issue(name, way.body, way.label)
+            until(partial(has_begun, stage, issues[name]), f"{name}: the run has begun", LIMIT)
+    found = {}
+    for name, number in issues.items():
+        run = stage.ended("issues", "labeled", number)["ai_dev_issue"]
+        found[name] = Result(number, run, stage.comments(number))
+    stage.model.no_faults()
+    yield found
+    for number in issues.values():
         stage.owner.close(stage.repository, number)
-        stage.runner.wait_for("issues", "closed", number, LIMIT)
+    for number in issues.values():
+        stage.ended("issues", "closed", number)
+    until(lambda: set(slots()) <= set(before), "the slots of closed issues are gone", LIMIT)
 
-    def nothing_left() -> bool:
-        return not any(space["metadata"]["name"].startswith("pantry-dev-") for space in objects("namespaces"))
 
-    until(nothing_left, "the slots of closed issues are gone", LIMIT)
+@pytest.mark.parametrize("name", WAYS)
+def test_it_is_told_where_people_look(results: dict[str, Result], name: str) -> None:
+    way, result = WAYS[name], results[name]
+    run = result.run
+    assert run.conclusion == ("failure" if way.failing else "success"), str(run)
+    failed = [job for job, how in run.jobs.items() if how == "failure"]
+    # Where nothing can be written on GitHub, the job that would say so fails too.
+    assert failed == ([way.failing] if way.failing else []) + ([] if way.comments or not way.failing else ["report"])
+    assert len(result.comments) == way.comments, result.comments
+    # What the agent itself says of a run that went well stands on the issue alone.
+    for place in (*([run.summary] if way.failing else []), *result.comments):
+        for text in way.told:
+            assert text in place, f"{text!r} is not in: {place}"
+    for comment in result.comments:
+        assert way.headline in comment and f"/actions/runs/{run.id}" in comment
+
+
+def test_nothing_leaks_and_nothing_is_half_done(stage: WorkflowStage, results: dict[str, Result]) -> None:
+    for name, result in results.items():
+        everything = "".join([result.run.log, result.run.summary, str(result.run.annotations), *result.comments])
+        for secret in (stage.bot.token, MODEL_KEY, "ghp_0123456789"):
+            assert secret not in everything, name
+        branch = f"codex/issue-{result.issue}"
+        assert branch not in stage.owner.branches(stage.repository), name
+    labels = [lease["metadata"].get("labels", {}) for lease in objects("leases")]
+    held = {label.get("codexctl.io/claim", "") for label in labels if label.get("codexctl.io/project") == PROJECT}
+    claims = {f"ai.issue-{result.issue}": name for name, result in results.items()}
+    assert {claims[claim] for claim in held & set(claims)} == {name for name, way in WAYS.items() if way.keeps_slot}
+
+
+def test_a_second_run_updates_the_one_comment(stage: WorkflowStage, results: dict[str, Result]) -> None:
+    first = results["a wrong services.yaml"]
+    again = stage.rerun(first.run)
+    assert again.conclusion == "failure"
+    assert len(stage.comments(first.issue)) == 1
