@@ -151,6 +151,7 @@ SKIP_INFRA = _names("skip_infra", "All infrastructure groups but these.")
 KUBECONFIG = _text("kubeconfig", "Kubeconfig; in a pod its own account.", fallbacks=("KUBECONFIG",), metavar="FILE")
 KUBE_CONTEXT = _text("context", "Context of the kubeconfig.", variable="CODEXCTL_CONTEXT", metavar="NAME")
 OUTPUT = _text("output", "Table for people or JSON for programs.", "text", choices=("text", "json"), short="-o")
+AS_JSON = _switch("json", "The same as --output json.")
 OUTPUT_DIR = _text("output_dir", "Write one file an object into this folder.", metavar="DIR")
 EXIT_CODE = _switch("exit_code", "Exit 1 where something differs.")
 DRY_RUN = _switch("dry_run", "Say what would be done and do nothing.")
@@ -250,6 +251,20 @@ GH_PAT = _text("gh_pat", "Token for GitHub.", fallbacks=("GH_TOKEN", "GITHUB_TOK
 APP_ID = _text("app_id", "GitHub App in place of a personal token.", metavar="ID")
 APP_PRIVATE_KEY = _text("app_private_key", "The App's private key.", secret=True, has_flag=False)
 TEMPLATE_SECRETS = _text("template_secrets", "More values for templates, as dotenv.", secret=True, has_flag=False)
+
+TEMPLATES_ONLY = (
+    "CODEXCTL_BASE_DOMAIN_DEV",
+    "CODEXCTL_BASE_DOMAIN_AI_STAGING",
+    "CODEXCTL_BASE_DOMAIN_AI",
+    "CODEXCTL_DATA_PVC",
+    "CODEXCTL_REGISTRY_HOST",
+    "CODEXCTL_REGISTRY_PVC",
+    "CODEXCTL_STORAGE_CLASS_DATA",
+    "CODEXCTL_STORAGE_CLASS_REGISTRY",
+    "CODEXCTL_STORAGE_CLASS_WORKSPACE",
+    "LETSENCRYPT_EMAIL",
+)
+"""Variables with a name of ours that templates alone read."""
 
 GLOBAL: tuple[Option[Any], ...] = (
     CONFIG,

@@ -237,7 +237,7 @@ COMMANDS: tuple[Command, ...] = (
         "doctor",
         "What is missing here, and how to get it.",
         f"{_HERE}.doctor:doctor",
-        (*_SLOTS, *o.TO_GITHUB, *_VOLUME, *_KANIKO, o.MAX, o.OUTPUT),
+        (*_SLOTS, *o.TO_GITHUB, *_VOLUME, *_KANIKO, o.MAX, o.OUTPUT, o.AS_JSON),
         # What doesn't answer soon isn't well.
         defaults={o.REQUEST_TIMEOUT.name: timedelta(seconds=10)},
     ),
@@ -249,3 +249,9 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("schema", "JSON Schema of services.yaml.", f"{_HERE}.stack:schema"),
 )
+
+
+def variable_names() -> frozenset[str]:
+    """Every environment variable that means something to us; the older tool's version is read and ignored."""
+    named = {name for command in COMMANDS for option in command.options for name in option.variables}
+    return frozenset(named | {*o.TEMPLATES_ONLY, "CODEXCTL_VERSION"})

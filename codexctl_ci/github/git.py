@@ -18,6 +18,8 @@ from codexctl_ci.guardrails.branches import is_safe
 from codexctl_ci.process import Finished
 
 _TIMEOUT = timedelta(minutes=10)
+_RIGHTS = "does CODEXCTL_GH_PAT (or the App) have write permission on contents, issues and pull requests here?"
+_NOT_ALLOWED = ("returned error: 401", "returned error: 403", "Authentication failed")
 _MODES = {"file": "100644", "executable": "100755", "symlink": "120000"}
 _KINDS = {mode: kind for kind, mode in _MODES.items()} | {"160000": "submodule"}
 
@@ -167,9 +169,11 @@ class Clone:
         words = done.stderr.decode("utf-8", "replace").strip()[-1000:]
         if "protected branch" in words or "GH006" in words or "GH013" in words:
             raise BlockedByGuardrail(f"git {verb} was refused", reason=words, hint="look at the branch's rules")
+        if any(sign in words for sign in _NOT_ALLOWED):
+            raise CodexctlError(f"git {verb} was refused", reason=words, hint=_RIGHTS)
         if done.timed_out or "unable to access" in words or "Could not resolve host" in words:
             raise TransportError(f"git {verb} did not get through", reason=words or "timed out")
-        raise CodexctlError(f"git {verb} failed", reason=words, hint="look at the token's rights on contents")
+        raise CodexctlError(f"git {verb} failed", reason=words, hint=_RIGHTS)
 
 
 def _require_safe(branch: str) -> None:

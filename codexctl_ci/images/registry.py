@@ -143,6 +143,13 @@ class Registries:
             return ""
         return urljoin(self.connection.url(reference.host, path), response.headers.get("Location", ""))
 
+    def check_push(self, image: str) -> None:
+        """Have the registry say whether we may push to the image's repository: an upload is begun and given up."""
+        reference = parse_reference(image)
+        location = self.mount_or_begin(reference, "")
+        # A registry that can't give up uploads forgets them by itself.
+        self._send("DELETE", reference, location, ok=(200, 202, 204, 400, 404, 405), push=True)
+
     def upload(
         self, reference: Reference, location: str, digest: str, body: bytes | Iterable[bytes], size: int
     ) -> None:

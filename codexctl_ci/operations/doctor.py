@@ -23,13 +23,17 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. ``area`` is ``here``, ``project``, ``cluster``, ``images`` or ``github``."""
+    """One thing looked at. ``area`` is ``here``, ``project``, ``cluster``, ``images`` or ``github``.
+
+    ``paste`` is a text of several lines that mends it, for whoever may.
+    """
 
     area: str
     what: str
     level: Level
     words: str
     advice: str = ""
+    paste: str = ""
 
 
 @dataclass(frozen=True)

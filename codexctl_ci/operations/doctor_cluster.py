@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.doctor import Finding, Level
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.preflight import OLDEST, Right, needed_rights
+from codexctl_ci.operations.rbac_text import bind_yaml, rbac_yaml
 from codexctl_ci.operations.slot_access import FALLBACK_ROLE, ROLE
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.slots.leases import MANAGED_BY, PROJECT, TOOL
@@ -16,7 +18,8 @@ from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
 _LEASES, _RBAC = "coordination.k8s.io/v1", "rbac.authorization.k8s.io/v1"
 _RUNNER_SETS = ("actions.github.com/v1alpha1", "AutoscalingRunnerSet")
-_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_SHIPPED_ACCOUNT = "system:serviceaccount:codexctl-runners:codexctl-runner"
+_MOST_APART = 30
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,11 @@ def rights(cluster: ClusterApi, stacks: Iterable[Stack], state: str, *, go_recor
     missing = [right for right, given in zip(asked, each(asked, lambda r: _has(cluster, r)), strict=True) if not given]
     if missing:
         listed = "; ".join(str(right) for right in missing[:12]) + ("; …" if len(missing) > 12 else "")
-        advice = "examples/cluster/runner.yaml gives the runner's account what it needs; bind the rest for your stack"
-        yield Finding("cluster", "rights", Level.FAIL, f"{len(missing)} of {len(asked)} are missing: {listed}", advice)
+        advice = (
+            "examples/cluster/runner.yaml gives the runner's account what it needs; for the rest of your stack, paste"
+        )
+        words = f"{len(missing)} of {len(asked)} are missing: {listed}"
+        yield Finding("cluster", "rights", Level.FAIL, words, advice, rbac_yaml(missing, whoami(cluster)))
     else:
         yield Finding("cluster", "rights", Level.OK, f"all {len(asked)} are there")
     yield from _deployer(cluster)
@@ -91,9 +97,30 @@ def _deployer(cluster: ClusterApi) -> Iterator[Finding]:
         yield Finding("cluster", "slots' role", Level.WARN, f"ClusterRole {ROLE} is not there: {role} is taken", advice)
     if not cluster.may("bind", _RBAC, "ClusterRole", name=role):
         advice = f"allow the verb bind on ClusterRole {role} for the runner's account"
-        yield Finding("cluster", "slots' role", Level.FAIL, f"we may not bind ClusterRole {role}", advice)
+        words = f"we may not bind ClusterRole {role}"
+        yield Finding("cluster", "slots' role", Level.FAIL, words, advice, bind_yaml(role, whoami(cluster)))
     elif role == ROLE:
         yield Finding("cluster", "slots' role", Level.OK, f"ClusterRole {role}")
+
+
+def whoami(cluster: ClusterApi) -> str:
+    """Our identity, as the API server calls it; the shipped account of runners where it doesn't tell."""
+    question = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {"name": "doctor"}}
+    try:
+        status = cluster.create(question).get("status") or {}
+    except ApiError:
+        status = {}
+    return str((status.get("userInfo") or {}).get("username") or _SHIPPED_ACCOUNT)
+
+
+def clock(cluster: ClusterApi, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Whether this machine's clock agrees with the cluster's."""
+    apart = abs((cluster.now() - now()).total_seconds())
+    if apart > _MOST_APART:
+        advice = "let both keep time by NTP: tokens and certificates are refused, and logs mislead; leases don't suffer"
+        yield Finding("cluster", "clock", Level.WARN, f"{apart:.0f} s apart from the API server's", advice)
+    else:
+        yield Finding("cluster", "clock", Level.OK, f"as the API server's, within {_MOST_APART} s")
 
 
 def _has(cluster: ClusterApi, right: Right) -> bool:
@@ -128,44 +155,8 @@ def _would_make(cluster: ClusterApi, name: str, project: str) -> bool:
     return True
 
 
-def storage(cluster: ClusterApi, stacks: Iterable[Stack]) -> Iterator[Finding]:
-    """Whether the classes exist that volume claims ask for."""
-    claims = [m for stack in stacks for m in stack.manifests if m["kind"] == "PersistentVolumeClaim"]
-    classes = {item["metadata"]["name"]: item for item in cluster.list("storage.k8s.io/v1", "StorageClass").items}
-    named = {str((claim.get("spec") or {}).get("storageClassName") or "") for claim in claims}
-    missing = sorted(name for name in named if name and name not in classes)
-    default = any(
-        (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for item in classes.values()
-    )
-    if missing:
-        have = ", ".join(sorted(classes)) or "none"
-        advice = f"set CODEXCTL_STORAGE_CLASS_WORKSPACE and its like to one of: {have}"
-        yield Finding("cluster", "storage", Level.FAIL, f"no StorageClass {', '.join(missing)}", advice)
-    elif "" in named and not default:
-        advice = "mark one as default, or name one in CODEXCTL_STORAGE_CLASS_WORKSPACE"
-        yield Finding("cluster", "storage", Level.FAIL, "volume claims name no class, and there is no default", advice)
-    else:
-        yield Finding("cluster", "storage", Level.OK, f"{len(claims)} claims, classes {', '.join(sorted(classes))}")
-
-
-def workspace(cluster: ClusterApi, stacks: Iterable[Stack], claim: str) -> Iterator[Finding]:
-    """Whether each environment has the volume for sources: in its stack, or in its namespace already."""
-    for stack in stacks:
-        made = any(m["kind"] == "PersistentVolumeClaim" and m["metadata"]["name"] == claim for m in stack.manifests)
-        where = f"workspace of {stack.env}"
-        if made:
-            yield Finding("cluster", where, Level.OK, f"claim {claim} is part of the stack")
-            continue
-        ref = Ref("v1", "PersistentVolumeClaim", claim, stack.namespace)
-        if not stack.slot and cluster.get(ref) is not None:
-            yield Finding("cluster", where, Level.OK, f"claim {claim} is there")
-        else:
-            advice = "add it to an infrastructure group, or name yours in CODEXCTL_WORKSPACE_PVC"
-            yield Finding("cluster", where, Level.FAIL, f"nobody makes the claim {claim}", advice)
-
-
-def runner_capacity(cluster: ClusterApi) -> int | None:
-    """How many runners the cluster's scale sets may have together; None where that can't be seen."""
+def scale_sets(cluster: ClusterApi) -> dict[str, int] | None:
+    """The cluster's runner scale sets and how many runners each may have; None where that can't be seen."""
     if cluster.namespaced(*_RUNNER_SETS) is None:
         return None
     try:
@@ -174,6 +165,9 @@ def runner_capacity(cluster: ClusterApi) -> int | None:
         if error.status == 403:
             return None
         raise
-    if not sets:
-        return None
-    return sum(int((item.get("spec") or {}).get("maxRunners") or 1_000_000) for item in sets)
+    found: dict[str, int] = {}
+    for item in sets:
+        spec = item.get("spec") or {}
+        name = str(spec.get("runnerScaleSetName") or item["metadata"]["name"])
+        found[name] = found.get(name, 0) + int(spec.get("maxRunners") or 1_000_000)
+    return found or None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Protocol
 
 from codexctl_ci.errors import ApiError
@@ -79,11 +80,13 @@ def _environment(name: str, rules: int | None) -> Finding:
     return Finding("github", "environment", Level.OK, f"{name}, {rules} rules")
 
 
-def runners(facts: RepositoryFacts, slots: int, in_cluster: Callable[[], int | None]) -> Iterator[Finding]:
-    """Whether waiting jobs leave runners free: each holds one. ``in_cluster``: what scale sets allow."""
-    count = in_cluster()
-    where = "scale sets allow"
-    if count is None:
+def runners(
+    facts: RepositoryFacts, slots: int, in_cluster: Callable[[], Mapping[str, int] | None]
+) -> Iterator[Finding]:
+    """Whether waiting jobs leave runners free: each holds one. ``in_cluster``: how many each scale set allows."""
+    sets = in_cluster()
+    count, where = sum((sets or {}).values()), "scale sets allow"
+    if sets is None:
         try:
             online = [labels for up, labels in facts.runners() if up]
         except ApiError as error:
@@ -105,6 +108,49 @@ def runners(facts: RepositoryFacts, slots: int, in_cluster: Callable[[], int | N
         yield Finding("github", "runners", Level.WARN, f"{where} {count} for {slots} slots", advice)
     else:
         yield Finding("github", "runners", Level.OK, f"{where} {count} for {slots} slots")
+
+
+def labels(
+    facts: RepositoryFacts, wanted: Iterable[frozenset[str]], in_cluster: Callable[[], Mapping[str, int] | None]
+) -> Iterator[Finding]:
+    """Whether somebody takes the jobs: a runner with all labels that a job asks for, or the scale set of that name."""
+    what = "runner labels"
+    sets = {name.lower() for name in in_cluster() or ()}
+    try:
+        online = [{label.lower() for label in labels} for up, labels in facts.runners() if up]
+    except ApiError as error:
+        if error.status not in (403, 404):
+            raise
+        online = []
+        if not sets:
+            yield Finding("github", what, Level.SKIP, "neither the cluster nor this token shows runners")
+            return
+    lonely = []
+    for asked in sorted(sorted(name.lower() for name in names) for names in set(wanted)):
+        by_set = len(asked) == 1 and asked[0] in sets
+        if not by_set and not any(set(asked) <= runner for runner in online):
+            lonely.append(", ".join(asked))
+    if lonely:
+        advice = (
+            "give runners these labels, or the wrappers the input runs-on; runners of an organisation aren't seen here"
+        )
+        yield Finding("github", what, Level.WARN, f"no runner that is seen takes jobs for {'; '.join(lonely)}", advice)
+    else:
+        yield Finding("github", what, Level.OK, "every job finds a runner")
+
+
+def variables(names: Collection[str], known: Collection[str]) -> Iterator[Finding]:
+    """The repository's variables that look like ours, by name; ``known`` are those that mean something."""
+    ours = sorted(name for name in names if name.startswith("CODEXCTL_"))
+    odd = [name for name in ours if name not in known]
+    if odd:
+        guesses = [
+            f"{name} (did you mean {near[0]}?)" if (near := get_close_matches(name, known, 1)) else name for name in odd
+        ]
+        advice = "docs/options.md lists those that are read; templates may ask for others"
+        yield Finding("github", "variables", Level.WARN, f"nothing reads {', '.join(guesses)}", advice)
+    else:
+        yield Finding("github", "variables", Level.OK, f"set: {', '.join(ours) or 'none of ours'}")
 
 
 def runner_groups() -> Iterator[Finding]:

@@ -14,6 +14,8 @@ WORKFLOWS = tuple(wrapper.name for wrapper in WRAPPERS)
 _USES = re.compile(
     r"""^\s*uses:\s*["']?([\w.-]+/[\w.-]+)/\.github/workflows/(ai_\w+)\.ya?ml@([\w./-]+)""", re.MULTILINE
 )
+_RUNS_ON = re.compile(r"^\s*runs-on:\s*(\S.*)$", re.MULTILINE)
+_ON_STAGING = ("ai_staging_deploy", "ai_repair_issue", "ai_repair_pr_review")
 _NO_DEFAULT = re.compile(
     r"""envOr\W{1,6}([A-Za-z_]\w*)["']?[\s,]+(?:""|'')|(?:\.EnvMap|env_map)\W{1,6}([A-Za-z_]\w*)"""
 )
@@ -83,6 +85,20 @@ def wrappers(files: Mapping[str, str], repository: str) -> Iterator[Finding]:
     if not (missing or foreign or moving):
         refs = sorted({ref for found in calls.values() for _, _, ref in found})
         yield Finding("project", "workflows", Level.OK, f"all {len(WORKFLOWS)} are called, at {', '.join(refs)}")
+
+
+def wanted_runners(files: Mapping[str, str]) -> set[frozenset[str]]:
+    """The labels that jobs of the project's wrappers ask for; what an expression decides is left out."""
+    found: set[frozenset[str]] = set()
+    for text in files.values():
+        for _, workflow, _ in _USES.findall(text):
+            given = _RUNS_ON.search(text)
+            if given is None:
+                found.add(frozenset({"self-hosted", "ai-staging" if workflow in _ON_STAGING else "ai"}))
+            elif "${{" not in given[1]:
+                words = re.split(r"""[\s\[\]"',]+""", given[1].partition(" #")[0])
+                found.add(frozenset(word for word in words if word))
+    return found
 
 
 def model_key(manifests: Iterable[Manifest]) -> Iterator[Finding]:

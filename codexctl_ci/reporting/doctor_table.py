@@ -8,6 +8,7 @@ from typing import Protocol
 
 from codexctl_ci.reporting.foreign_text import cell, one_line
 
+_FIELDS = ("area", "what", "level", "words", "advice", "paste")
 _MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL", "skip": "?"}
 
 
@@ -24,6 +25,8 @@ class Row(Protocol):
     def words(self) -> str: ...
     @property
     def advice(self) -> str: ...
+    @property
+    def paste(self) -> str: ...
 
 
 def as_table(rows: Sequence[Row]) -> str:
@@ -38,12 +41,20 @@ def as_table(rows: Sequence[Row]) -> str:
         lines.append(f"{head}  {one_line(row.words, 600)}".rstrip())
         if row.advice and row.level != "ok":
             lines.append(" " * (len(head) + 2) + f"-> {one_line(row.advice, 600)}")
+    for row in rows:
+        if row.paste:
+            lines += [
+                "",
+                f"{row.area}: {row.what}: for `kubectl apply -f -` by an administrator",
+                row.paste.rstrip(),
+                "",
+            ]
     return "\n".join([*lines, _count(rows)])
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """A list of findings with area, what, level (ok, warn, fail, skip), words and advice."""
-    found = [{name: str(getattr(row, name)) for name in ("area", "what", "level", "words", "advice")} for row in rows]
+    """A list of findings: area, what, level (ok, warn, fail, skip), words, advice and paste (YAML that mends it)."""
+    found = [{name: str(getattr(row, name)) for name in _FIELDS} for row in rows]
     return json.dumps(found, indent=2)
 
 
@@ -57,6 +68,9 @@ def as_markdown(rows: Sequence[Row]) -> str:
             f"| {_MARKS[row.level]} | {cell(f'{row.area}: {row.what}')} | {cell(row.words, 600)} | {cell(row.advice)} |"
             for row in ill
         ]
+    for row in rows:
+        if row.paste:
+            lines += ["", f"{row.area}: {row.what}, for an administrator:", "", "```yaml", row.paste.rstrip(), "```"]
     return "\n".join(lines)
 
 

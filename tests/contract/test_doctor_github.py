@@ -97,7 +97,7 @@ def test_settings_are_read_as_far_as_the_token_sees_them(shop: Shop) -> None:
 @pytest.mark.parametrize(("slots", "level"), [(0, Level.WARN), (5, Level.OK), (6, Level.WARN)])
 def test_jobs_that_wait_need_runners_too(shop: Shop, slots: int, level: Level) -> None:
     facts = Facts(github(shop, shop.owner.token))
-    (found,) = doctor_github.runners(facts, slots, lambda: 7)
+    (found,) = doctor_github.runners(facts, slots, lambda: {"pantry-ai": 7})
     assert found.level is level
 
 

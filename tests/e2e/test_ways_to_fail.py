@@ -73,7 +73,7 @@ WAYS = {
     "a token that may only read": Way(
         "add a page about tokens",
         "publish",
-        told=("403",),
+        told=("403", "CODEXCTL_GH_PAT"),
         comments=0,
         keeps_slot=True,
         token={"rights": READ_ONLY},

@@ -13,7 +13,7 @@ def doctor(inv: Invocation) -> None:
     from codexctl_ci.reporting import doctor_table
 
     findings = examine(checks(open_patient(inv)))
-    as_json = inv.settings[o.OUTPUT] == "json"
+    as_json = inv.settings[o.AS_JSON] or inv.settings[o.OUTPUT] == "json"
     inv.print(doctor_table.as_json(findings) if as_json else doctor_table.as_table(findings))
     inv.summary(doctor_table.as_markdown(findings))
     inv.exit_code = 1 if failed(findings) else 0

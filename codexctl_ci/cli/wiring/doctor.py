@@ -6,18 +6,21 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codexctl_ci import REPOSITORY, __version__, process
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.doctor_github import github_checks
+from codexctl_ci.cli.wiring.doctor_images import failing, image_checks
 from codexctl_ci.errors import CodexctlError
-from codexctl_ci.operations import doctor_cluster, doctor_github, doctor_project
+from codexctl_ci.operations import doctor_cluster, doctor_project, doctor_stack
 from codexctl_ci.operations.doctor import Check, Finding, Level
 from codexctl_ci.operations.doctor_cluster import Stack
 from codexctl_ci.stack.project import Project
+from codexctl_ci.stack.variables import asked_names
 
 if TYPE_CHECKING:
     from codexctl_ci.kube.client import Cluster
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 _ENVIRONMENTS = (("ai", 1), ("ai-staging", 0))
 _OLDEST_GIT = (2, 38)
 _UNUSED_SLOT = 9999
-_MISSING_IMAGE = "codexctl-ci/doctor:none"
 
 
 @dataclass
@@ -64,10 +66,13 @@ def checks(patient: Patient) -> list[Check]:
     if project is not None:
         found += _project_checks(patient, project)
         found += _cluster_checks(patient, project)
-        found += _image_checks(inv, project)
+        found += image_checks(inv, project, patient.stacks, lambda: _cluster(inv, project))
     else:
         found.append(Check("project", "workflows", lambda: _wrappers(inv)))
-    return [*found, *_github_checks(patient)]
+    wanted = doctor_project.wanted_runners(_workflows(inv))
+    asked = _asked(project) if project is not None else set()
+    limit = project.spec.max_slots if project is not None else 0
+    return [*found, *github_checks(inv, lambda: _scale_sets(patient), wanted, asked, limit or 0)]
 
 
 def _tools() -> Iterator[Finding]:
@@ -105,11 +110,19 @@ def _project_checks(patient: Patient, project: Project) -> list[Check]:
 
 
 def _variables(inv: Invocation, project: Project) -> Iterable[Finding]:
+    known = _repository_variables(inv)
+    return doctor_project.variables(_templates(project), project.context.env_map, known=known)
+
+
+def _asked(project: Project) -> set[str]:
+    return {name for text in _templates(project) for name in asked_names(text)}
+
+
+def _templates(project: Project) -> list[str]:
     paths = {project.document.file}
     paths |= {manifest.path for group in project.spec.infrastructure for manifest in group.manifests}
     paths |= {manifest.path for service in project.spec.services for manifest in service.manifests}
-    texts = [project.files.read(path) for path in sorted(paths) if project.files.exists(path)]
-    return doctor_project.variables(texts, project.context.env_map, known=_repository_variables(inv))
+    return [project.files.read(path) for path in sorted(paths) if project.files.exists(path)]
 
 
 def _repository_variables(inv: Invocation) -> frozenset[str]:
@@ -127,15 +140,18 @@ def _repository_variables(inv: Invocation) -> frozenset[str]:
 
 
 def _wrappers(inv: Invocation) -> Iterable[Finding]:
+    return doctor_project.wrappers(_workflows(inv), REPOSITORY)
+
+
+def _workflows(inv: Invocation) -> dict[str, str]:
     folder = Path(inv.settings[o.CONFIG]).resolve().parent
     # services.yaml may lie below the repository's root.
     root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
-    files = {
+    return {
         path.name: path.read_text("utf-8", "replace")
         for path in sorted((root / ".github" / "workflows").glob("*.y*ml"))
         if path.is_file()
     }
-    return doctor_project.wrappers(files, REPOSITORY)
 
 
 def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
@@ -143,7 +159,7 @@ def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
     try:
         cluster = _cluster(inv, project)
     except CodexctlError as error:
-        return [_failing("cluster", "version", error)]
+        return [failing("cluster", "version", error)]
     state = project.spec.state
     records = state.configmap_namespace or project.namespace_for("ai-staging", 0)
     claim = inv.settings[o.WORKSPACE_PVC] or f"{project.name}-workspace"
@@ -151,10 +167,12 @@ def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
     go = state.backend.lower() != "lease"
     return [
         Check("cluster", "version", lambda: doctor_cluster.version(cluster)),
+        Check("cluster", "clock", lambda: doctor_cluster.clock(cluster, lambda: datetime.now(UTC)), Level.WARN),
         Check("cluster", "rights", lambda: doctor_cluster.rights(cluster, stacks, records, go_records=go)),
         Check("cluster", "admission policy", lambda: doctor_cluster.admission(cluster, project.name, slot), Level.WARN),
-        Check("cluster", "storage", lambda: doctor_cluster.storage(cluster, stacks), Level.WARN),
-        Check("cluster", "workspace", lambda: doctor_cluster.workspace(cluster, stacks, claim)),
+        Check("cluster", "storage", lambda: doctor_stack.storage(cluster, stacks), Level.WARN),
+        Check("cluster", "ingress", lambda: doctor_stack.ingress(cluster, stacks), Level.WARN),
+        Check("cluster", "workspace", lambda: doctor_stack.workspace(cluster, stacks, claim)),
     ]
 
 
@@ -165,74 +183,10 @@ def _cluster(inv: Invocation, project: Project) -> Cluster:
     return open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
 
 
-def _failing(area: str, what: str, error: CodexctlError) -> Check:
-    def look() -> Iterable[Finding]:
-        raise error
-
-    return Check(area, what, look)
-
-
-def _image_checks(inv: Invocation, project: Project) -> list[Check]:
-    from codexctl_ci.cli.wiring.images import open_registries, own_hosts
-    from codexctl_ci.stack.images import image_plan
-
+def _scale_sets(patient: Patient) -> dict[str, int] | None:
+    if patient.project is None:
+        return None
     try:
-        images = image_plan(project)
-    except CodexctlError as error:
-        return [_failing("images", "plan", error)]
-
-    def reach() -> Iterator[Finding]:
-        for host in sorted(own_hosts(images)):
-            open_registries(inv, project, images).digest(f"{host}/{_MISSING_IMAGE}")
-            yield Finding("images", "registry", Level.OK, host)
-
-    def kaniko() -> Iterable[Finding]:
-        return _kaniko(inv, any(image.type == "build" for image in images))
-
-    # In-cluster names are often known to runners only.
-    level = Level.FAIL if inv.in_actions else Level.WARN
-    return [Check("images", "registry", reach, level), Check("images", "Kaniko", kaniko)]
-
-
-def _kaniko(inv: Invocation, builds: bool) -> Iterator[Finding]:
-    executor, image = Path(inv.settings[o.KANIKO_EXECUTOR]), inv.settings[o.KANIKO_IMAGE]
-    if not builds:
-        yield Finding("images", "Kaniko", Level.OK, "nothing is built")
-    elif executor.exists():
-        yield Finding("images", "Kaniko", Level.OK, f"executor {executor}")
-    elif image:
-        yield Finding("images", "Kaniko", Level.OK, f"Jobs of {image}")
-    else:
-        advice = "run this on a runner whose image holds it, or name an image for build Jobs in CODEXCTL_KANIKO_IMAGE"
-        level = Level.FAIL if inv.in_actions else Level.WARN
-        yield Finding("images", "Kaniko", level, f"no executor at {executor}, and no image for build Jobs", advice)
-
-
-def _github_checks(patient: Patient) -> list[Check]:
-    from codexctl_ci.cli.wiring.github import open_github
-    from codexctl_ci.github.facts import Facts
-
-    inv, project = patient.inv, patient.project
-    try:
-        open_github(inv)
-    except CodexctlError as error:
-        return [_failing("github", "token", error)]
-
-    def facts() -> Facts:
-        # Each check has a connection of its own: they run beside each other.
-        return Facts(open_github(inv))
-
-    slots = inv.settings[o.MAX]
-
-    def capacity() -> int | None:
-        try:
-            return doctor_cluster.runner_capacity(_cluster(inv, project)) if project else None
-        except CodexctlError:
-            return None
-
-    return [
-        Check("github", "token", lambda: doctor_github.token(facts())),
-        Check("github", "settings", lambda: doctor_github.settings(facts(), environment="ai-staging")),
-        Check("github", "runners", lambda: doctor_github.runners(facts(), slots, capacity), Level.WARN),
-        Check("github", "runner group", doctor_github.runner_groups),
-    ]
+        return doctor_cluster.scale_sets(_cluster(patient.inv, patient.project))
+    except CodexctlError:
+        return None

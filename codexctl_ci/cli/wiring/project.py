@@ -48,7 +48,9 @@ def open_project(
     folder = (root / config.parent if root else config.parent).resolve()
     files = ProjectFolder(folder)
     if not files.exists(config.name):
-        hint = "run this in the folder that holds it, or name it with --config"
+        hint = (
+            "run this in the folder that holds it, name it with --config, or let `codexctl-ci init` write a first one"
+        )
         raise ConfigError("no such file", where=str(folder / config.name), hint=hint)
     slot = slot or _value(inv, o.SLOT)
     project = load_project(

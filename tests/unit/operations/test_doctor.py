@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from codexctl_ci.errors import CodexctlError
-from codexctl_ci.operations import doctor_cluster, doctor_project
+from codexctl_ci.operations import doctor_agent, doctor_cluster, doctor_github, doctor_project, doctor_stack
 from codexctl_ci.operations.doctor import Check, Finding, Level, examine, failed
 from codexctl_ci.operations.doctor_cluster import Stack
 from codexctl_ci.operations.doctor_project import WORKFLOWS
@@ -123,7 +124,7 @@ def storage_class(name: str, *, default: bool = False) -> dict[str, Any]:
 )
 def test_storage_that_claims_ask_for(wanted: str, there: dict[str, Any], level: Level) -> None:
     stack = Stack("ai", "shop-dev-1", [claim("shop-workspace", wanted)], slot=True)
-    (found,) = doctor_cluster.storage(MemoryCluster(there), [stack])
+    (found,) = doctor_stack.storage(MemoryCluster(there), [stack])
     assert found.level is level
 
 
@@ -131,12 +132,12 @@ def test_workspace_is_made_by_the_stack_or_there() -> None:
     cluster = MemoryCluster()
     slot = Stack("ai", "shop-dev-1", [claim("shop-workspace")], slot=True)
     staging = Stack("ai-staging", "shop-ai-staging", [])
-    found = levels(doctor_cluster.workspace(cluster, [slot, staging], "shop-workspace"))
+    found = levels(doctor_stack.workspace(cluster, [slot, staging], "shop-workspace"))
     assert found == {"workspace of ai": Level.OK, "workspace of ai-staging": Level.FAIL}
     there = claim("shop-workspace")
     there["metadata"]["namespace"] = "shop-ai-staging"
     cluster.put(there)
-    found = levels(doctor_cluster.workspace(cluster, [slot, staging], "shop-workspace"))
+    found = levels(doctor_stack.workspace(cluster, [slot, staging], "shop-workspace"))
     assert found["workspace of ai-staging"] is Level.OK
 
 
@@ -154,6 +155,10 @@ def test_missing_rights_are_listed_and_only_those_outside_of_slots_count() -> No
     cluster.denied = {("create", "ServiceAccount/token"), ("bind", "ClusterRole")}
     found = look()
     assert found["rights"].level is Level.FAIL and "create ServiceAccount/token" in found["rights"].words
+    role, binding = yaml.safe_load_all(found["rights"].paste)
+    assert role["kind"] == "ClusterRole" and binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}]
+    assert [subject["kind"] for subject in binding["subjects"]] == ["ServiceAccount"]
     assert found["slots' role"].level is Level.FAIL
     assert "codexctl-slot" not in levels(doctor_cluster.rights(MemoryCluster(), stacks, "s", go_records=False))
 
@@ -175,14 +180,14 @@ def test_admission_policy_is_tried_out(refuses: Any, level: Level) -> None:
 
 def test_scale_sets_tell_how_many_runners_there_can_be() -> None:
     cluster = MemoryCluster()
-    assert doctor_cluster.runner_capacity(cluster) is None
+    assert doctor_cluster.scale_sets(cluster) is None
     for number in (3, 4):
         meta = {"name": f"set-{number}", "namespace": "arc"}
         kind = {"apiVersion": "actions.github.com/v1alpha1", "kind": "AutoscalingRunnerSet"}
         cluster.put({**kind, "metadata": meta, "spec": {"maxRunners": number}})
-    assert doctor_cluster.runner_capacity(cluster) == 7
+    assert doctor_cluster.scale_sets(cluster) == {"set-3": 3, "set-4": 4}
     cluster.unknown_kinds = {"AutoscalingRunnerSet"}
-    assert doctor_cluster.runner_capacity(cluster) is None
+    assert doctor_cluster.scale_sets(cluster) is None
 
 
 def test_table_says_what_to_do_below_what_is_missing() -> None:
@@ -198,3 +203,82 @@ def test_table_says_what_to_do_below_what_is_missing() -> None:
     ]
     assert json.loads(doctor_table.as_json(rows))[1]["level"] == "fail"
     assert "| FAIL | github: token | bob may only read | invite him |" in doctor_table.as_markdown(rows)
+
+
+def test_rights_that_are_missing_can_be_pasted() -> None:
+    row = Finding("cluster", "rights", Level.FAIL, "1 is missing", "paste", "kind: Role\n")
+    assert "kind: Role" in doctor_table.as_table([row]).splitlines()
+    assert "```yaml\nkind: Role\n```" in doctor_table.as_markdown([row])
+    assert json.loads(doctor_table.as_json([row]))[0]["paste"] == "kind: Role\n"
+
+
+def ingress(class_name: str = "") -> dict[str, Any]:
+    spec = {"ingressClassName": class_name} if class_name else {}
+    meta = {"name": "web", "namespace": "shop-dev-1"}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("asked", "level"),
+    [([], Level.OK), ([ingress("nginx")], Level.OK), ([ingress("traefik")], Level.FAIL), ([ingress()], Level.WARN)],
+)
+def test_ingresses_need_somebody_who_serves_them(asked: list[dict[str, Any]], level: Level) -> None:
+    there = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "nginx"}}
+    (found,) = doctor_stack.ingress(MemoryCluster(there), [Stack("ai", "shop-dev-1", asked, slot=True)])
+    assert found.level is level
+
+
+class Runners:
+    """A repository with one runner online and one that is not."""
+
+    def runners(self) -> list[tuple[bool, frozenset[str]]]:
+        return [(True, frozenset({"self-hosted", "AI"})), (False, frozenset({"self-hosted", "ai-staging"}))]
+
+
+def test_jobs_that_no_runner_takes_are_named() -> None:
+    files = {"a.yml": wrapper("ai_dev_issue"), "b.yml": wrapper("ai_staging_deploy")}
+    files["c.yml"] = wrapper("ai_plan_issue") + "    with:\n      runs-on: pantry-ai\n"
+    wanted = doctor_project.wanted_runners(files)
+    assert wanted == {
+        frozenset({"self-hosted", "ai"}),
+        frozenset({"self-hosted", "ai-staging"}),
+        frozenset({"pantry-ai"}),
+    }
+    (found,) = doctor_github.labels(Runners(), wanted, lambda: {"pantry-ai": 3})  # type: ignore[arg-type]
+    assert found.level is Level.WARN and found.words.endswith("for ai-staging, self-hosted")
+
+
+def test_variable_that_nothing_reads_is_named_with_its_neighbour() -> None:
+    (found,) = doctor_github.variables(["CODEXCTL_MODLE", "OTHERS"], {"CODEXCTL_MODEL"})
+    assert found.level is Level.WARN and "did you mean CODEXCTL_MODEL?" in found.words and "OTHERS" not in found.words
+    (found,) = doctor_github.variables(["CODEXCTL_MODEL"], {"CODEXCTL_MODEL"})
+    assert found.level is Level.OK
+
+
+def agents_stack(image: str) -> Stack:
+    pod = {"spec": {"containers": [{"name": "codex", "image": image}]}}
+    meta = {"name": "codex", "namespace": "shop-dev-1"}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"template": pod}}
+    return Stack("ai", "shop-dev-1", [deployment], slot=True)
+
+
+@pytest.mark.parametrize(
+    ("image", "there", "level"),
+    [("r/codex:1", False, Level.WARN), ("elsewhere/codex:1", False, Level.FAIL), ("r/codex:1", True, Level.SKIP)],
+)
+def test_agents_image_is_asked_for(image: str, there: bool, level: Level) -> None:
+    cluster = MemoryCluster()
+    (found,) = doctor_agent.image([agents_stack(image)], "shop", cluster, lambda name: there, own="r")
+    assert found.level is level and image in found.words
+
+
+def test_stack_without_a_place_for_the_agent_is_told() -> None:
+    (found,) = doctor_agent.image([Stack("ai", "n", [], slot=True)], "shop", MemoryCluster(), lambda name: True, own="")
+    assert found.level is Level.FAIL and "no Deployment codex" in found.words
+
+
+def test_clocks_that_are_apart_are_told() -> None:
+    cluster = MemoryCluster()
+    (well,) = doctor_cluster.clock(cluster, cluster.now)
+    (late,) = doctor_cluster.clock(cluster, lambda: cluster.now() - timedelta(minutes=5))
+    assert (well.level, late.level) == (Level.OK, Level.WARN) and "300 s apart" in late.words
