@@ -17,6 +17,7 @@ _HEADLINES = {
     "agent_error": "The agent ended with an error",
     "timeout": "The agent ran out of time",
     "infra_error": "The environment could not be prepared",
+    "not_cleaned": "Not everything could be given back",
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,68 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+RUN_ID = 4711
+REPOSITORY = "acme/shop"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened, which workflows it is for, and the group that they wait in."""
+
+    name: str
+    trigger: str
+    payload: dict[str, Any]
+    runs: tuple[str, ...] = ()
+    group: object = 7
+
+
+def labelled(label: str) -> dict[str, Any]:
+    return {"issue": {"number": 7}, "label": {"name": label}}
+
+
+def pull(head: str, repository: str = REPOSITORY) -> dict[str, Any]:
+    return {"pull_request": {"number": 7, "head": {"ref": head, "repo": {"full_name": repository}}}}
+
+
+def reviewed(state: str, head: str, repository: str = REPOSITORY) -> dict[str, Any]:
+    return {"review": {"state": state}, **pull(head, repository)}
+
+
+def commented(body: str, on_pull: bool = False) -> dict[str, Any]:
+    issue = {"number": 7} | ({"pull_request": {"url": "..."}} if on_pull else {})
+    return {"issue": issue, "comment": {"body": body}}
+
+
+def pushed(message: str) -> dict[str, Any]:
+    return {"head_commit": {"message": message}}
+
+
+EVENTS = (
+    Event("dev", "issues.labeled", labelled("[ai-dev]"), ("ai_dev_issue",)),
+    Event("plan", "issues.labeled", labelled("[ai-plan]"), ("ai_plan_issue",)),
+    Event("repair", "issues.labeled", labelled("[ai-repair]"), ("ai_repair_issue",)),
+    Event("other-label", "issues.labeled", labelled("bug")),
+    Event("comment", "issue_comment", commented("Now [ai-plan] it"), ("ai_plan_review",)),
+    Event("other-comment", "issue_comment", commented("Now plan it")),
+    Event("comment-on-pull", "issue_comment", commented("[ai-plan]", on_pull=True)),
+    Event("review", "pull_request_review", reviewed("changes_requested", "codex/issue-3"), ("ai_pr_review",)),
+    Event("review-of-people", "pull_request_review", reviewed("changes_requested", "tidy"), ("ai_pr_review",)),
+    # The guard ends it, green, and says why.
+    Event("review-of-fork", "pull_request_review", reviewed("changes_requested", "x", "eve/shop"), ("ai_pr_review",)),
+    Event(
+        "review-of-repair",
+        "pull_request_review",
+        reviewed("changes_requested", "codex/ai-repair-3"),
+        ("ai_repair_pr_review",),
+    ),
+    Event("approval", "pull_request_review", reviewed("approved", "codex/issue-3")),
+    Event("approval-of-repair", "pull_request_review", reviewed("approved", "codex/ai-repair-3")),
+    Event("closed-issue", "issues.closed", {"issue": {"number": 7}}, ("ai_cleanup",)),
+    Event("closed-pull", "pull_request.closed", pull("codex/issue-3"), ("ai_cleanup",)),
+    Event("closed-fork", "pull_request.closed", pull("main", "eve/shop")),
+    Event("push", "push", pushed("Sort the books"), ("ai_staging_deploy",), "refs/heads/main"),
+    *(Event(word, "push", pushed(f"Typo {word}")) for word in ("[skip ci]", "[skip-ci]", "[no ci]", "[no-ci]")),
+)
 NAMES = (
     "ai_staging_deploy",
     "ai_plan_issue",
@@ -22,14 +87,63 @@ NAMES = (
     "ai_cleanup",
 )
 GUARDED = tuple(name for name in NAMES if name not in ("ai_staging_deploy", "ai_cleanup"))
+TRIGGERS = {
+    "ai_staging_deploy": ("push",),
+    "ai_plan_issue": ("issues.labeled",),
+    "ai_plan_review": ("issue_comment",),
+    "ai_dev_issue": ("issues.labeled",),
+    "ai_pr_review": ("pull_request_review",),
+    "ai_repair_issue": ("issues.labeled",),
+    "ai_repair_pr_review": ("pull_request_review",),
+    "ai_cleanup": ("issues.closed", "pull_request.closed"),
+}
+"""By what the wrappers of projects start each of them."""
+GITHUB_SECRETS = {"CODEXCTL_GH_PAT", "CODEXCTL_APP_ID", "CODEXCTL_APP_PRIVATE_KEY"}
+STACK_SECRETS = {"OPENAI_API_KEY", "CONTEXT7_API_KEY", "CODEXCTL_TEMPLATE_SECRETS"}
 INPUTS = {"runs-on", "config", "working-directory", "timeout-minutes", "environment"}
 
 
 @functools.cache
-def load(name: str) -> dict[str, Any]:
+def read(name: str) -> dict[str, Any]:
     # BaseLoader: `on` is a word here, not a truth value.
     found: dict[str, Any] = yaml.load((ROOT / f".github/workflows/{name}.yml").read_text(), yaml.CBaseLoader)
     return found
+
+
+def load(name: str) -> dict[str, Any]:
+    return copy.deepcopy(read(name))
+
+
+def evaluate(expression: str, event: dict[str, Any], needs: dict[str, Any] | None = None) -> object:
+    """The value of one of GitHub's expressions; Python's `and` and `or` choose operands as GitHub's do."""
+    known = {"github": {"event": event, "run_id": RUN_ID, "repository": REPOSITORY, "ref": "refs/heads/main"}}
+    contexts = known | {"needs": needs or {}}
+
+    def look(path: str) -> object:
+        found: object = contexts
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+    def contains(text: Any, word: str) -> bool:
+        return word.lower() in (text.lower() if isinstance(text, str) else text or ())
+
+    text = expression.strip().removeprefix("${{").removesuffix("}}").strip()
+    pieces = re.split(r"('[^']*')", text)
+    for number, piece in enumerate(pieces):
+        if not piece.startswith("'"):
+            piece = (
+                piece.replace("&&", " and ").replace("||", " or ").replace("null", "None").replace("always()", "True")
+            )
+            piece = re.sub(r"!(?!=)", " not ", piece)
+            pieces[number] = re.sub(r"\b((?:github|needs)\.[\w.-]+)", r"look('\1')", piece)
+    functions = {
+        "look": look,
+        "contains": contains,
+        "startsWith": lambda text, start: str(text or "").startswith(start),
+        "fromJSON": json.loads,
+    }
+    return eval("".join(pieces).strip(), {"__builtins__": {}}, functions)
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,25 +198,39 @@ def test_guard_comes_before_everything(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("ai_dev_issue", "github.event.label.name == '[ai-dev]'"),
-        ("ai_plan_issue", "github.event.label.name == '[ai-plan]'"),
-        ("ai_repair_issue", "github.event.label.name == '[ai-repair]'"),
-        ("ai_plan_review", "github.event.issue.pull_request == null"),
-        ("ai_pr_review", "!startsWith(github.event.pull_request.head.ref, 'codex/ai-repair-')"),
-        ("ai_repair_pr_review", "&& startsWith(github.event.pull_request.head.ref, 'codex/ai-repair-')"),
-    ],
+    ("name", "event"),
+    [(name, event) for name in NAMES for event in EVENTS if event.trigger in TRIGGERS[name]],
+    ids=lambda value: value.name if isinstance(value, Event) else value,
 )
-def test_workflow_runs_for_its_own_event_alone(name: str, words: str) -> None:
+def test_event_runs_in_its_own_workflow_alone_and_another_joins_no_group(name: str, event: Event) -> None:
     workflow = load(name)
-    assert words in workflow["jobs"]["guard"]["if"] and words in workflow["concurrency"]["group"]
+    first = next(iter(workflow["jobs"].values()))
+    runs = bool(evaluate(first["if"], event.payload))
+    assert runs == (name in event.runs)
+    words, _, expression = workflow["concurrency"]["group"].partition("$")
+    group = evaluate(f"${expression}", event.payload)
+    # One that won't run must not push a waiting run out of the real group.
+    assert group == (event.group if runs else RUN_ID)
+    assert words == f"codexctl-{name.removeprefix('ai_').replace('_', '-')}-"
 
 
-def test_staging_is_deployed_unless_the_commit_says_no() -> None:
-    condition = load("ai_staging_deploy")["jobs"]["deploy"]["if"]
-    for word in ("[skip ci]", "[skip-ci]", "[no ci]", "[no-ci]"):
-        assert f"!contains(github.event.head_commit.message, '{word}')" in condition
+def test_slot_is_given_back_only_where_this_run_made_it_and_no_agent_began() -> None:
+    for name in GUARDED:
+        steps_of_report = load(name)["jobs"]["report"]["steps"]
+        give_back = next(step for step in steps_of_report if step.get("with", {}).get("command") == "cleanup")
+        maker = "slot" if "slot" in load(name)["jobs"] else "prepare"
+        for created, agent, expected in (
+            ("true", "skipped", True),
+            ("true", "cancelled", True),  # the command itself keeps a slot with an agent or its work in it
+            ("true", "failure", False),
+            ("true", "success", False),
+            ("false", "skipped", False),
+            ("", "skipped", False),  # the guard did not pass, or the slot was not leased
+        ):
+            needs = {maker: {"outputs": {"created": created}}, "agent": {"result": agent}}
+            assert bool(evaluate(give_back["if"], {}, needs)) == expected
+        given = give_back["env"]
+        assert "needs" in given["CODEXCTL_EPOCH"] and "CODEXCTL_FORCE" not in given and "force" not in give_back["with"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -134,14 +262,28 @@ def test_no_expression_reaches_a_shell(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_model_key_goes_only_where_it_is_needed(name: str) -> None:
-    for step in steps(load(name)):
-        given = step.get("env", {})
-        renders = step["uses"].rpartition("/")[2] in ("ensure-slot", "ensure-ready", "prompt-run")
-        # What is published is searched for the run's own secrets.
-        publishes = "CODEXCTL_FINAL_MESSAGE" in given
-        for secret in ("OPENAI_API_KEY", "CONTEXT7_API_KEY", "CODEXCTL_TEMPLATE_SECRETS"):
-            assert (secret in given) == (renders or publishes), step
+def test_secret_reaches_no_step_that_does_not_need_it(name: str) -> None:
+    workflow = load(name)
+    for step in steps(workflow):
+        allowed = needed(step)
+        given = {key for key, value in step.get("env", {}).items() if "secrets." in value}
+        assert given == allowed & set(workflow["on"]["workflow_call"]["secrets"]), step["name"]
+        for key in given:
+            assert step["env"].pop(key) == f"${{{{ secrets.{key} }}}}"
+    # Nowhere else: not in a job's or the workflow's environment, no input, no condition.
+    assert "secrets." not in str({**workflow, "on": None}) and "github.token" not in str(workflow)
+
+
+def needed(step: dict[str, Any]) -> set[str]:
+    action = step["uses"].rpartition("/")[2]
+    if action.startswith("checkout@"):
+        return set()
+    if action in ("guard", "pr-detect", "plan-resolve-root"):
+        return GITHUB_SECRETS
+    # Stacks render theirs; what is published is searched for them.
+    publishes = action in ("pr-publish", "review-apply") or "CODEXCTL_FINAL_MESSAGE" in step["env"]
+    renders = action in ("ensure-slot", "ensure-ready", "prompt-run")
+    return GITHUB_SECRETS | STACK_SECRETS if publishes or renders else GITHUB_SECRETS
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "review" in name and "plan" not in name])
