@@ -5,12 +5,14 @@ The tests share one stage; each has issues of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from sandbox.demo.look import kubectl, objects, until
-from tests.support.workflow_stage import SHELF, STAGING, Ended, WorkflowStage, slots
+from tests.e2e.conftest import Opening
+from tests.support.workflow_stage import SHELF, STAGING, WorkflowStage, slots
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("workflows")]
 
@@ -19,23 +21,15 @@ def in_staging() -> set[str]:
     return {item["metadata"]["name"] for item in objects("deployments", STAGING)}
 
 
-@dataclass(frozen=True)
-class Opening:
-    """What goes on at once, as on any morning."""
-
-    deployed: Ended
-    plan: int
-    page: int
-    repair: int
-
-
-@pytest.fixture(scope="module")
-def opening(stage: WorkflowStage) -> Opening:
-    plan = stage.issue("Fish", "plan a page about fish", "[ai-plan]")
-    page = stage.issue("Birds", "add a page about birds", "[ai-dev]")
-    deployed = stage.ended("push")["ai_staging_deploy"]
-    repair = stage.issue("Dust", "add a page about dust", "[ai-repair]")
-    return Opening(deployed, plan, page, repair)
+@contextmanager
+def web_as(stage: WorkflowStage, change: Callable[[str], str], message: str) -> Iterator[None]:
+    """The web service's manifest as ``change`` makes it, on main, for the body of a ``with``."""
+    good = (SHELF / "deploy" / "web.yaml").read_text()
+    stage.owner.push_files(stage.repository, "main", {"deploy/web.yaml": change(good)}, message)
+    try:
+        yield
+    finally:
+        stage.owner.push_files(stage.repository, "main", {"deploy/web.yaml": good}, "Right again [skip ci]")
 
 
 def test_push_deploys_staging_volume_before_sources_before_images_before_stack(opening: Opening) -> None:
@@ -60,6 +54,7 @@ def test_commit_that_says_so_is_not_deployed(stage: WorkflowStage, opening: Open
 
 def test_plan_is_a_comment_and_a_comment_makes_it_better(stage: WorkflowStage, opening: Opening) -> None:
     runs = stage.ended("issues", "labeled", opening.plan)
+    runs.pop("own")
     run = runs.pop("ai_plan_issue")
     assert run.conclusion == "success", str(run)
     assert set(run.ran) == {"guard", "slot", "deploy", "agent", "publish"}
@@ -133,6 +128,8 @@ def test_dev_makes_a_pull_request_a_review_comes_back_and_a_merge_gives_all_back
     stage.github.no_faults()
     assert cleanup.conclusion == "failure" and cleanup.ran["cleanup"] == "failure"
     assert branch in cleanup.summary and branch in stage.owner.branches(stage.repository)
+    told = stage.answers(pull)[-1]
+    assert "Not everything could be given back" in told and branch in told
     assert stage.owner.read_issue(stage.repository, opening.page)["state"] == "closed"
     assert len(held - set(slots())) == 1
     again = stage.rerun(cleanup)
@@ -200,12 +197,9 @@ def test_repair_works_beside_staging_and_gives_it_back(stage: WorkflowStage, ope
 
 def test_stack_that_the_cluster_refuses_is_told_and_its_slot_given_back(stage: WorkflowStage) -> None:
     held = set(slots())
-    good = (SHELF / "deploy" / "web.yaml").read_text()
-    stage.owner.push_files(
-        stage.repository, "main", {"deploy/web.yaml": good.replace("port: 8080}]", "port: 99999}]")}, "Port [skip ci]"
-    )
-    number = stage.issue("Goats", "plan a page about goats", "[ai-plan]")
-    run = stage.ended("issues", "labeled", number)["ai_plan_issue"]
+    with web_as(stage, lambda good: good.replace("port: 8080}]", "port: 99999}]"), "Port [skip ci]"):
+        number = stage.issue("Goats", "plan a page about goats", "[ai-plan]")
+        run = stage.ended("issues", "labeled", number)["ai_plan_issue"]
     assert run.conclusion == "failure"
     assert run.ran == {"guard": "success", "slot": "success", "deploy": "failure", "report": "success"}, str(run)
     (told,) = stage.answers(number)
@@ -230,9 +224,8 @@ spec:
           image: {{ .registry }}/library/busybox:1.37.0
           command: [sh, -c, "echo no such shelf: 7 >&2; exit 3"]
 """
-    good = (SHELF / "deploy" / "web.yaml").read_text()
-    stage.owner.push_files(stage.repository, "main", {"deploy/web.yaml": f"{good}---{job}"}, "Sort the books")
-    run = stage.ended("push")["ai_staging_deploy"]
+    with web_as(stage, lambda good: f"{good}---{job}", "Sort the books"):
+        run = stage.ended("push")["ai_staging_deploy"]
     assert run.conclusion == "failure" and run.ran == {"deploy": "failure"}, str(run)
     for text in (run.summary, str(run.annotations)):
         assert "Job/sort" in text, text
