@@ -199,7 +199,7 @@ def test_too_much_is_refused_before_it_is_read(bench: Bench) -> None:
 def test_odd_files_are_refused(bench: Bench) -> None:
     bench.sync()
     bench.agent("mkfifo pipe")
-    with pytest.raises(BlockedByGuardrail, match="pipe is neither"):
+    with pytest.raises(BlockedByGuardrail, match="pipe: neither a file"):
         bench.slot_tree().changes(max_files=9, max_bytes=999)
     bench.agent("rm pipe; touch 'a\nb'")
     with pytest.raises(BlockedByGuardrail, match="newline"):
