@@ -184,6 +184,7 @@ class PullRequest:
     state: str
     merged: bool
     title: str
+    draft: bool = False
 
 
 class PullHost(Protocol):
@@ -201,7 +202,9 @@ class PullHost(Protocol):
     def open_pull(self, branch: str) -> PullRequest | None:
         """The open pull request of a branch of this repository."""
 
-    def ensure_pull(self, branch: str, base: str, title: str, body: str) -> tuple[PullRequest, bool]:
+    def ensure_pull(
+        self, branch: str, base: str, title: str, body: str, *, draft: bool = False
+    ) -> tuple[PullRequest, bool]:
         """The open pull request of ``branch``, created where there is none, and whether it was."""
 
     def threads(self, number: int) -> tuple[ReviewThread, ...]:
@@ -334,11 +337,15 @@ class BranchHost(Protocol):
     ) -> str:
         """A commit on ``parent``; ``parent`` itself where nothing changes."""
 
-    def merged(self, ours: str, theirs: str, author: tuple[str, str], when: int) -> str | None:
-        """Both in one commit; None where they contradict each other."""
+    def contains(self, head: str, commit: str) -> bool:
+        """Whether ``commit`` is ``head`` or one of its ancestors."""
 
-    def push(self, commit: str, branch: str, expected: str) -> bool:
-        """Move the branch; False where it no longer stood at ``expected`` (empty: not there)."""
+    def rebased(self, commit: str, onto: str, author: tuple[str, str], when: int) -> str | None:
+        """What ``commit`` does to its parent, done to ``onto``: ``commit`` itself where it stands on ``onto``, ``onto``
+        where that has it already, None where they contradict each other."""
+
+    def push(self, commit: str, branch: str) -> bool:
+        """Move the branch on to ``commit``, never by force; False where it has moved away from under it."""
 
 
 class ImageRegistry(Protocol):

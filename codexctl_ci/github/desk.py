@@ -32,9 +32,11 @@ class Desk:
         """The open pull request of a branch of this repository."""
         return pulls.find_by_head(self._github, branch)
 
-    def ensure_pull(self, branch: str, base: str, title: str, body: str) -> tuple[PullRequest, bool]:
+    def ensure_pull(
+        self, branch: str, base: str, title: str, body: str, *, draft: bool = False
+    ) -> tuple[PullRequest, bool]:
         """The open pull request of ``branch``, and whether it was created now."""
-        return pulls.ensure(self._github, branch, base, title, body)
+        return pulls.ensure(self._github, branch, base, title, body, draft=draft)
 
     def threads(self, number: int) -> tuple[ReviewThread, ...]:
         """All review threads."""

@@ -21,6 +21,8 @@ _TIMEOUT = timedelta(minutes=10)
 _RIGHTS = "does CODEXCTL_GH_PAT (or the App) have write permission on contents, issues and pull requests here?"
 _NOT_ALLOWED = ("returned error: 401", "returned error: 403", "Authentication failed")
 _MODES = {"file": "100644", "executable": "100755", "symlink": "120000"}
+# How git says that a branch is not where we saw it: by its own look, or by the server's while it wrote.
+_MOVED = (b"[rejected]", b"(cannot lock ref", b"(reference already exists)", b"(failed to update ref)")
 _KINDS = {mode: kind for kind, mode in _MODES.items()} | {"160000": "submodule"}
 
 
@@ -117,37 +119,46 @@ class Clone:
             tree = self.git("write-tree", "--missing-ok", env=env).decode().strip()
         if tree == self.tree(parent):
             return parent
-        name, address = author
-        stamp = f"{when} +0000"
-        env = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": address, "GIT_AUTHOR_DATE": stamp}
-        env |= {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": address, "GIT_COMMITTER_DATE": stamp}
-        made = self.git("commit-tree", tree, "-p", parent, "-F", "-", stdin=message.encode(), env=env)
-        return made.decode().strip()
+        return self._commit(tree, [parent], message.encode(), author, when)
 
-    def merged(self, ours: str, theirs: str, author: tuple[str, str], when: int) -> str | None:
-        """A merge commit of both, ``theirs`` first; one of them where it holds the other; None on a conflict."""
-        base = self._call(["merge-base", ours, theirs])
-        if base.ok and base.stdout.decode().strip() in (ours, theirs):
-            return theirs if base.stdout.decode().strip() == ours else ours
+    def contains(self, head: str, commit: str) -> bool:
+        """Whether ``commit`` is ``head`` or one of its ancestors."""
+        return self._call(["merge-base", "--is-ancestor", commit, head]).ok
+
+    def rebased(self, commit: str, onto: str, author: tuple[str, str], when: int) -> str | None:
+        """What ``commit`` does to its parent, done to ``onto``: ``commit`` itself where it stands on ``onto``, ``onto``
+        where that has it already, None where they contradict each other."""
+        if self.contains(commit, onto):
+            return commit
+        if self.contains(onto, commit):
+            return onto
+        # Three commits that know only each other: whatever else lies between the branches is no part of the question.
+        root = self._commit(f"{commit}^", [], b"base", author, when)
+        ours = self._commit(commit, [root], b"ours", author, when)
+        theirs = self._commit(onto, [root], b"theirs", author, when)
         done = self._call(["merge-tree", "--write-tree", "--name-only", "-z", theirs, ours])
         if done.code == 1:
             return None
         self._demand(done, "merge-tree")
         tree = done.stdout.split(b"\0", 1)[0].decode().strip()
+        if tree == self.tree(onto):
+            return onto
+        return self._commit(tree, [onto], self.git("log", "-1", "--format=%B", commit), author, when)
+
+    def _commit(self, tree: str, parents: Sequence[str], message: bytes, author: tuple[str, str], when: int) -> str:
         name, address = author
         stamp = f"{when} +0000"
         env = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": address, "GIT_AUTHOR_DATE": stamp}
         env |= {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": address, "GIT_COMMITTER_DATE": stamp}
-        message = b"Merge the branch as it stands on the server\n"
-        made = self.git("commit-tree", tree, "-p", theirs, "-p", ours, "-F", "-", stdin=message, env=env)
+        known = [word for parent in parents for word in ("-p", parent)]
+        made = self.git("commit-tree", f"{tree}^{{tree}}", *known, "-F", "-", stdin=message, env=env)
         return made.decode().strip()
 
-    def push(self, commit: str, branch: str, expected: str) -> bool:
-        """Move the branch from ``expected`` (empty: it must not be there) to ``commit``; False where it had moved."""
+    def push(self, commit: str, branch: str) -> bool:
+        """Move the branch on to ``commit``, never by force; False where it has moved away from under it."""
         _require_safe(branch)
-        lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
-        done = self._call(["push", "--porcelain", lease, "--", self._url, f"{commit}:refs/heads/{branch}"])
-        if not done.ok and b"[rejected]" in done.stdout:
+        done = self._call(["push", "--porcelain", "--", self._url, f"{commit}:refs/heads/{branch}"])
+        if not done.ok and any(word in done.stdout for word in _MOVED):
             return False
         self._demand(done, "push")
         return True

@@ -23,14 +23,22 @@ def get(github: GitHub, number: int) -> PullRequest | None:
     return _pull(github, found) if found else None
 
 
-def ensure(github: GitHub, branch: str, base: str, title: str, body: str) -> tuple[PullRequest, bool]:
-    """The open pull request of ``branch``, created where there is none, and whether it was."""
+def ensure(
+    github: GitHub, branch: str, base: str, title: str, body: str, *, draft: bool = False
+) -> tuple[PullRequest, bool]:
+    """The open pull request of ``branch``, created where there is none, and whether it was.
+
+    ``draft`` is left out where the repository has no drafts.
+    """
     found = find_by_head(github, branch)
     if found:
         return found, False
+    wanted = {"head": branch, "base": base, "title": title[:250], "body": body[:65000]}
     try:
-        made = github.call("POST", "pulls", {"head": branch, "base": base, "title": title[:250], "body": body[:65000]})
+        made = github.call("POST", "pulls", wanted | ({"draft": True} if draft else {}))
     except ApiError as error:
+        if draft and error.status == 422:
+            return ensure(github, branch, base, title, body)
         # It may stand there all the same: created by a try whose answer was lost, or by a run beside us.
         found = find_by_head(github, branch)
         if found is None:
@@ -88,4 +96,5 @@ def _pull(github: GitHub, data: dict[str, Any]) -> PullRequest:
         state=data["state"],
         merged=bool(data.get("merged_at")),
         title=data.get("title") or "",
+        draft=bool(data.get("draft")),
     )

@@ -129,7 +129,7 @@ def bring(tree: SlotTree, host: BranchHost, delivery: Delivery, *, when: int, re
     except BlockedByGuardrail as blocked:
         return Delivered("blocked", branch, rules=(" ".join(str(blocked).split()),))
     if pushed.conclusion == "no_change" and delivery.conclusion == "changed":
-        before = _pushed_before(tree, host, delivery, when) if resumed else None
+        before = _pushed_before(tree, host, delivery) if resumed else None
         if before is None:
             raise CodexctlError(
                 "the agent changed files, but the slot's sources are as they were",
@@ -157,11 +157,11 @@ def _settled(record: SlotRecord, done: Delivered) -> SlotRecord:
     return replace(record, agent=agent, pr=done.pull.number if done.pull else record.pr)
 
 
-def _pushed_before(tree: SlotTree, host: BranchHost, delivery: Delivery, when: int) -> Pushed | None:
+def _pushed_before(tree: SlotTree, host: BranchHost, delivery: Delivery) -> Pushed | None:
     """What an earlier try of this step pushed before it died: the branch holds the commit that the tree is at."""
     base = tree.base()
     head = host.fetch([delivery.branch], [base]).get(delivery.branch, "")
-    if not head or host.merged(base, head, (delivery.bot.name, delivery.bot.email), when) != head:
+    if not head or not host.contains(head, base):
         return None
     log.info("%s: the change stands there already, as %s", delivery.branch, head[:12])
     return Pushed("changed", delivery.branch, head)

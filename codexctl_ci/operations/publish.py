@@ -13,7 +13,7 @@ from codexctl_ci.ports import BranchHost, SlotTree, TreeFile
 
 log = logging.getLogger(__name__)
 
-_TRIES = 4
+_PUSHES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ def push_change(
     """Bring the tree's change to ``branch``. Safe to repeat: what stands there already is not pushed again.
 
     ``when`` is the commit's time in Unix seconds. A change that breaks a rule is returned as ``blocked``, and nothing
-    has left the slot then. A branch that moved meanwhile is merged; a conflict is an error and loses nothing.
+    has left the slot then. Where the branch moved meanwhile the change is put on top of it, once; a conflict is an
+    error and loses nothing.
     """
     base = tree.base()
     files = tree.changes(max_files=policy.max_files, max_bytes=policy.max_total_bytes)
@@ -68,30 +69,25 @@ def push_change(
         return Pushed("blocked", branch, files=paths, violations=violations)
     made = host.commit(base, _puts(changes), _removals(changes), message, (bot.name, bot.email), when)
     commit = _push(host, made, branch, heads, bot, when)
-    # After a merge the slot still holds our side alone: that is what it will be compared with.
-    tree.published(commit if host.tree(commit) == host.tree(made) else made)
+    tree.published(commit)
     log.info("%s: %d files pushed as %s", branch, len(paths), commit[:12])
     return Pushed("changed", branch, commit, paths)
 
 
 def _push(host: BranchHost, made: str, branch: str, heads: Mapping[str, str], bot: Bot, when: int) -> str:
-    for _ in range(_TRIES):
+    for _ in range(_PUSHES):
         there = heads.get(branch, "")
-        if there and host.tree(there) == host.tree(made):
-            return there
-        target: str | None = made
-        if there:
-            target = host.merged(made, there, (bot.name, bot.email), when)
-            if target is None:
-                raise CodexctlError(
-                    f"the change does not fit on {branch}",
-                    reason="the branch was changed on the server meanwhile, in the same lines",
-                    hint="nothing is lost: the work is still in the slot; review again, and the agent will merge it",
-                )
-        if host.push(target or made, branch, there):
-            return target or made
+        target = host.rebased(made, there, (bot.name, bot.email), when) if there else made
+        if target is None:
+            raise CodexctlError(
+                f"the change does not fit on {branch}",
+                reason="the branch was changed on the server meanwhile, in the same lines",
+                hint="nothing is lost: the work is still in the slot; review again, and the agent will mend it",
+            )
+        if target == there or host.push(target, branch):
+            return target
         heads = host.fetch([branch])
-    raise CodexctlError(f"{branch} moved {_TRIES} times while we pushed", hint="run this job again")
+    raise CodexctlError(f"{branch} moved twice while we pushed", hint="nothing is lost: run this job again")
 
 
 def _compared(file: TreeFile, old: Mapping[str, tuple[str, bytes]]) -> FileChange | None:

@@ -55,10 +55,12 @@ def require_own_pull(pulls: PullHost, number: int, *, repair: bool) -> PullReque
 
 
 def review_apply(places: Places, delivery: Delivery, pull: PullRequest, answers: Answers) -> Delivered:
-    """Push the change to the branch of ``pull`` and answer its threads. Raises what ``deliver`` raises."""
+    """Push the change to the branch of ``pull``, answer its threads with the commit. Raises what ``deliver`` does."""
 
     def after(done: Delivered) -> Delivered:
-        answer_threads(places.pulls, pull.number, answers, answers.common(done.commit))
+        told = f"\n\nIn {done.commit}." if done.commit else ""
+        signed = replace(answers, own={thread: text + told for thread, text in answers.own.items()})
+        answer_threads(places.pulls, pull.number, signed, answers.common(done.commit))
         return replace(done, pull=pull)
 
     return deliver(places, delivery, after)

@@ -6,8 +6,10 @@ All of it comes from the agent's last message, which is foreign text: it mention
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from codexctl_ci.guardrails.secrets import leaks
+from codexctl_ci.prompts.cleaning import clean_line
 from codexctl_ci.prompts.results import BODY_LIMIT, REPLY_LIMIT, Report
 from codexctl_ci.reporting.issue_comment import safe_words
 
@@ -17,28 +19,70 @@ _CLOSES = re.compile(
 )
 
 
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:\[bot\])?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around the agent's words in a pull request; empty fields are left out. ``why``: the issue's title."""
+
+    issue: int
+    why: str = ""
+    site_url: str = ""
+    namespace: str = ""
+    slot: int = 0
+    run_url: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asked for the work: an account of GitHub's, as the event names it."""
+
+    login: str = ""
+    id: int = 0
+
+
 def pull_title(report: Report, fallback: str, own_secrets: tuple[bytes, ...] = ()) -> str:
     """The agent's title, or ``fallback`` where it gave none that may be shown."""
     title = _quiet(report.title.strip(), own_secrets, limit=250)
     return fallback if not title or any(leaks(report.title.encode(), own_secrets)) else title
 
 
-def commit_message(title: str, issue: int) -> str:
-    """The commit's message."""
-    return f"{title}\n\nFor #{issue}\n" if issue else f"{title}\n"
-
-
-def pull_body(
-    report: Report, issue: int, *, site_url: str = "", run_url: str = "", own_secrets: tuple[bytes, ...] = ()
+def commit_message(
+    title: str, issue: int = 0, run_url: str = "", asker: Asker | None = None, mail_host: str = ""
 ) -> str:
-    """The description of a new pull request. It closes ``issue`` when it is merged, and no other."""
-    links = [f"[environment]({site_url})" if site_url else "", f"[run]({run_url})" if run_url else ""]
-    parts = [
-        _quiet(report.body.strip(), own_secrets, limit=BODY_LIMIT),
-        "Made by an agent: " + ", ".join(link for link in links if link) if any(links) else "",
-        f"Closes #{issue}",
+    """The commit's message, with trailers for the issue, the run and who asked (at ``users.noreply.<mail_host>``)."""
+    trailers = [f"Issue: #{issue}" if issue else "", f"Run: {run_url}" if run_url else ""]
+    if asker and asker.id > 0 and _LOGIN.match(asker.login):
+        address = f"{asker.id}+{asker.login}@users.noreply.{mail_host or 'github.com'}"
+        trailers.append(f"Co-authored-by: {asker.login} <{address}>")
+    told = "\n".join(filter(None, trailers))
+    return f"{title}\n\n{told}\n" if told else f"{title}\n"
+
+
+def pull_body(report: Report, frame: Frame, own_secrets: tuple[bytes, ...] = ()) -> str:
+    """The description of a new pull request. It closes the frame's issue when it is merged, and no other."""
+    why = _quiet(clean_line(frame.why, 200), own_secrets, limit=200)
+    failed = "**Checks failed**, so this is a draft.\n\n" if report.checks == "failed" else ""
+    told = failed + _quiet(report.tested, own_secrets, limit=REPLY_LIMIT)
+    place = [
+        f"- Site: {frame.site_url}" if frame.site_url else "",
+        f"- Namespace: `{frame.namespace}`" + (f" (slot {frame.slot})" if frame.slot else "")
+        if frame.namespace
+        else "",
+        f"- Run: {frame.run_url}" if frame.run_url else "",
+        f"- Tokens: {frame.tokens_in:,} read, {frame.tokens_out:,} written" if frame.tokens_in else "",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    sections = [
+        ("What", _quiet(report.body.strip(), own_secrets, limit=BODY_LIMIT)),
+        ("Why", f"#{frame.issue}" + (f": {why}" if why else "")),
+        ("How it was tested", told.strip() or "The agent does not say."),
+        ("Environment", "\n".join(filter(None, place))),
+    ]
+    parts = [f"## {name}\n\n{text}" for name, text in sections if text]
+    return "\n\n".join([*parts, f"Closes #{frame.issue}"]) + "\n"
 
 
 def own_answers(report: Report, own_secrets: tuple[bytes, ...] = ()) -> dict[str, str]:

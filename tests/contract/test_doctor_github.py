@@ -68,7 +68,7 @@ def test_app_works_like_a_token(shop: Shop, tmp_path: Path, one_line: bool) -> N
     clone = Clone(url, tmp_path / "clone", as_app.git_credentials(), run, os.environ)
     main = clone.fetch(["main"])["main"]
     made = clone.commit(main, {"a.txt": ("file", b"x\n")}, [], "Add\n", ("a", "a@b"), 1_700_000_000)
-    assert clone.push(made, "codex/issue-1", "")
+    assert clone.push(made, "codex/issue-1")
     pull, new = pulls.ensure(as_app, "codex/issue-1", "main", "Add", f"Closes #{issue}")
     assert new and pull.head_sha == made
 

@@ -95,11 +95,12 @@ class Desktop:
     def delivery(self, conclusion: str = "changed", branch: str = "") -> Delivery:
         return Delivery(conclusion, branch or self.branch, "Greet\n", BOT, Policy())
 
-    def publish(self, conclusion: str = "changed", places: Places | None = None) -> Delivered:
+    def publish(self, conclusion: str = "changed", places: Places | None = None, *, draft: bool = False) -> Delivered:
         return publish_issue(
             places or self.places(),
             self.delivery(conclusion),
             title="Greet in French",
+            draft=draft,
             body=lambda: f"Says Salut.\n\nCloses #{self.issue}\n",
         )
 
@@ -138,6 +139,16 @@ def test_change_becomes_a_pull_request_that_closes_the_issue(desktop: Desktop) -
     assert done.pull is not None and done.opened and done.files == ("greet.txt",)
     assert bodies(desktop) == [f"<!-- codexctl-ci: env -->\nchanged {done.commit}\n"]
     assert desktop.record.pr == pull["number"] and not desktop.record.unpublished and desktop.record.lock is None
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_change_whose_checks_failed_becomes_a_draft_where_there_are_drafts(desktop: Desktop, supported: bool) -> None:
+    desktop.tree.write("greet.txt", "Salut\n")
+    if not supported:
+        desktop.shop.github.fault("status", method="POST", path=".*/pulls", status=422)
+    done = desktop.publish(draft=True)
+    (pull,) = desktop.shop.writer.pulls(desktop.shop.name)
+    assert done.pull is not None and done.pull.draft is pull["draft"] is supported
 
 
 def test_second_round_adds_a_commit_to_the_same_pull_request(desktop: Desktop) -> None:
@@ -257,7 +268,7 @@ def test_review_is_answered_on_its_own_branch_and_in_every_thread(review: Round)
     assert review.said() == [
         ("alice", "Say Bonjour"),
         ("alice", "No Italian, please"),
-        ("bob", "Bonjour it is."),
+        ("bob", f"Bonjour it is.\n\nIn {done.commit}."),
         ("bob", f"In {done.commit}."),
     ]
     assert bodies(review.desktop, review.number) == [f"<!-- codexctl-ci: env -->\nround: {done.commit}\n"]
@@ -322,7 +333,7 @@ def test_thread_that_the_agents_tool_answered_is_not_answered_again(review: Roun
     assert said.count("By tool.") == 1
 
 
-def test_persons_push_during_the_round_is_merged(review: Round) -> None:
+def test_persons_push_during_the_round_is_kept(review: Round) -> None:
     shop = review.desktop.shop
     review.desktop.tree.write("other.txt", "mine\n")
     theirs = shop.writer.push_files(shop.name, "feature/salut", {"theirs.txt": "x\n"}, "Meanwhile")

@@ -143,15 +143,26 @@ def test_blocked_change_leaves_nothing_on_the_server(server: Server, clone: Clon
     assert server.git("for-each-ref", "refs/heads/codex") == "" and tree.marks == []
 
 
-def test_persons_commit_on_the_branch_is_kept(server: Server, clone: Clone) -> None:
+def test_change_is_put_on_top_of_a_persons_commit(server: Server, clone: Clone) -> None:
     base = server.commit("main", {"a.txt": "old\n", "b.txt": "old\n"})
     theirs = server.commit(BRANCH, {"b.txt": "person\n"}, base)
     tree = Tree(base, (put("a.txt"),))
     done = push(tree, clone)
     assert server.show(f"{BRANCH}:a.txt") == "new" and server.show(f"{BRANCH}:b.txt") == "person"
-    # The slot has not seen the person's commit: compared with the merge it would seem to take it back.
-    assert server.show(f"{tree.marks[0]}:b.txt") == "old"
-    assert theirs in server.git("rev-list", done.commit)
+    assert server.git("rev-list", "--parents", "-1", BRANCH).split() == [done.commit, theirs]
+    assert server.git("log", "-1", "--format=%an %s", BRANCH) == f"{BOT.name} Do it" and tree.marks == [done.commit]
+    # A try that died before it was recorded finds it there.
+    again = push(Tree(base, (put("a.txt"),)), clone, when=1_700_009_999)
+    assert again.commit == done.commit and server.git("rev-parse", BRANCH) == done.commit
+
+
+def test_branch_that_was_made_anew_is_not_overruled(server: Server, clone: Clone) -> None:
+    first = server.commit("main", {"a.txt": "old\n", "b.txt": "old\n"})
+    base = server.commit(BRANCH, {"b.txt": "dropped\n"}, first)
+    theirs = server.commit(BRANCH, {"c.txt": "person\n"}, first)
+    push(Tree(base, (put("a.txt"),)), clone)
+    assert server.git("rev-parse", f"{BRANCH}^") == theirs
+    assert [server.show(f"{BRANCH}:{name}.txt") for name in "abc"] == ["new", "old", "person"]
 
 
 def test_contradiction_is_an_error_and_moves_nothing(server: Server, clone: Clone) -> None:
@@ -163,21 +174,43 @@ def test_contradiction_is_an_error_and_moves_nothing(server: Server, clone: Clon
     assert server.git("rev-parse", BRANCH) == theirs and tree.marks == []
 
 
-def test_branch_that_moves_between_fetch_and_push_is_merged(server: Server, clone: Clone) -> None:
+@pytest.mark.parametrize("races", [1, 2])
+def test_branch_that_moves_between_fetch_and_push_is_followed_once(server: Server, clone: Clone, races: int) -> None:
     base = server.commit("main", {"a.txt": "old\n", "b.txt": "old\n"})
 
     class Racing(Clone):
-        raced = False
+        left = races
 
-        def push(self, commit: str, branch: str, expected: str) -> bool:
-            if not self.raced:
-                self.raced = True
-                server.commit(BRANCH, {"b.txt": "person\n"}, base)
-            return super().push(commit, branch, expected)
+        def push(self, commit: str, branch: str) -> bool:
+            if self.left:
+                self.left -= 1
+                server.commit(BRANCH, {"b.txt": f"person {self.left}\n"}, base)
+            return super().push(commit, branch)
 
     racing = Racing(f"file://{server.path}", clone.folder, ("x", "t"), run, os.environ)
-    push(Tree(base, (put("a.txt"),)), racing)
-    assert server.show(f"{BRANCH}:a.txt") == "new" and server.show(f"{BRANCH}:b.txt") == "person"
+    tree = Tree(base, (put("a.txt"),))
+    if races == 1:
+        push(tree, racing)
+        assert server.show(f"{BRANCH}:a.txt") == "new" and server.show(f"{BRANCH}:b.txt") == "person 0"
+    else:
+        with pytest.raises(CodexctlError, match="moved twice"):
+            push(tree, racing)
+        assert server.show(f"{BRANCH}:a.txt") == "old" and tree.marks == []
+
+
+def test_no_push_is_forced(server: Server, tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def watching(argv: list[str], **more: object) -> object:
+        seen.append(argv)
+        return run(argv, **more)  # type: ignore[arg-type]
+
+    base = server.commit("main", {"a.txt": "old\n", "b.txt": "old\n"})
+    server.commit(BRANCH, {"b.txt": "person\n"}, base)
+    clone = Clone(f"file://{server.path}", tmp_path / "c", ("x", "t"), watching, os.environ)  # type: ignore[arg-type]
+    push(Tree(base, (put("a.txt"),)), clone)
+    (pushed,) = [argv for argv in seen if "push" in argv]
+    assert pushed[1:4] == ["push", "--porcelain", "--"] and not pushed[-1].startswith("+")
 
 
 def test_token_is_in_no_argument_of_git(server: Server, tmp_path: Path) -> None:

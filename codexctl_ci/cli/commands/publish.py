@@ -17,11 +17,11 @@ _NO_FILE = "The agent changed no file that may be published."
 
 def publish(inv: Invocation) -> None:
     """``pr publish``: outputs ``conclusion commit branch pr_number``."""
-    from codexctl_ci.cli.wiring.github import issue_number, run_url
+    from codexctl_ci.cli.wiring.github import issue_number
     from codexctl_ci.cli.wiring.publishing import open_places, open_publishing
     from codexctl_ci.guardrails.branches import issue_branch
     from codexctl_ci.operations.publish_issue import publish_issue
-    from codexctl_ci.reporting.pull_text import commit_message, pull_body, pull_title
+    from codexctl_ci.reporting.pull_text import pull_body, pull_title
 
     _refuse_unless_publishable(inv)
     work = open_publishing(inv)
@@ -39,10 +39,11 @@ def publish(inv: Invocation) -> None:
         return dict.fromkeys(told, text)
 
     def body() -> str:
-        return pull_body(report, issue, site_url=work.site_url, run_url=run_url(inv), own_secrets=work.secrets)
+        return pull_body(report, work.frame(issue), work.secrets)
 
+    draft = report.checks == "failed"
     with open_places(work, comment) as places:
-        done = publish_issue(places, work.delivery(branch, commit_message(title, issue)), title=title, body=body)
+        done = publish_issue(places, work.delivery(branch, title, issue), title=title, body=body, draft=draft)
     work.slots.go.show(work.slots.store.read(work.record.slot) or work.record)
     _tell(inv, done)
 
@@ -57,7 +58,7 @@ def review_apply(inv: Invocation) -> None:
     from codexctl_ci.operations.render_prompt import event_time
     from codexctl_ci.operations.review_apply import Answers, require_own_pull
     from codexctl_ci.operations.review_apply import review_apply as apply
-    from codexctl_ci.reporting.pull_text import commit_message, common_answer, own_answers, pull_title
+    from codexctl_ci.reporting.pull_text import common_answer, own_answers, pull_title
 
     _refuse_unless_publishable(inv)
     number = inv.settings[o.PR]
@@ -81,7 +82,7 @@ def review_apply(inv: Invocation) -> None:
         return {number: work.note(done, _words(done, report) or report.body)}
 
     with open_places(work, comment) as places:
-        done = apply(places, work.delivery(pull.head, commit_message(title, work.record.issue)), pull, answers)
+        done = apply(places, work.delivery(pull.head, title, work.record.issue), pull, answers)
     work.slots.go.show(work.slots.store.read(work.record.slot) or work.record)
     _tell(inv, done)
 

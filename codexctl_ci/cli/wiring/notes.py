@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 _SECRET_OPTIONS = (o.GH_PAT, o.APP_PRIVATE_KEY)
 _TELLING = 12
-_SECRET_VARIABLES = ("OPENAI_API_KEY", "CONTEXT7_API_KEY", "GH_TOKEN", "GITHUB_TOKEN")
+_SECRET_VARIABLES = ("OPENAI_API_KEY", "CONTEXT7_API_KEY", "GH_TOKEN", "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN")
 
 
 def note_of(call: Invocation) -> EnvironmentNote:
@@ -45,11 +45,11 @@ def note_of(call: Invocation) -> EnvironmentNote:
     return replace(note, slot=settings[o.SLOT], namespace=project.namespace, site_url=site)
 
 
-def own_secrets(call: Invocation) -> tuple[bytes, ...]:
-    """What must not be published in any form: this run's own secrets."""
+def own_secrets(call: Invocation, *more: str) -> tuple[bytes, ...]:
+    """What must not be published in any form: this run's own secrets, and those that came to be during it."""
     options = {option.name: option for option in _SECRET_OPTIONS}
     values = [str(call.settings[option]) for name, option in options.items() if name in call.settings.values]
-    values += [call.environ.get(name, "") for name in _SECRET_VARIABLES]
+    values += [*more, *(call.environ.get(name, "") for name in _SECRET_VARIABLES)]
     text = str(call.settings[o.TEMPLATE_SECRETS]) if o.TEMPLATE_SECRETS.name in call.settings.values else ""
     # A short one may as well be a word that stands in many files.
     values += [value for value in parse_dotenv(text, "CODEXCTL_TEMPLATE_SECRETS").values() if len(value) >= _TELLING]

@@ -8,11 +8,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from codexctl_ci import process
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
-from codexctl_ci.cli.wiring.github import open_github, run_url, server_url
+from codexctl_ci.cli.wiring.github import open_github, read_event, run_url, server_url
 from codexctl_ci.cli.wiring.notes import own_secrets
 from codexctl_ci.cli.wiring.slots import Slots, open_slots
 from codexctl_ci.cli.wiring.workspace import open_slot_tree
@@ -29,6 +31,7 @@ from codexctl_ci.operations.slot_store import check_epoch
 from codexctl_ci.ports import SlotTree
 from codexctl_ci.prompts.results import Report, read_report
 from codexctl_ci.reporting.issue_comment import EnvironmentNote, render_note
+from codexctl_ci.reporting.pull_text import Asker, Frame, commit_message
 from codexctl_ci.slots.claims import claim_for
 from codexctl_ci.slots.records import SlotRecord
 from codexctl_ci.stack.project import Project
@@ -45,6 +48,7 @@ class Publishing:
     record: SlotRecord
     project: Project
     secrets: tuple[bytes, ...]
+    event: Mapping[str, Any]
 
     @property
     def site_url(self) -> str:
@@ -55,9 +59,26 @@ class Publishing:
         """The agent's last message, taken apart."""
         return read_report(self.inv.settings[o.FINAL_MESSAGE], fallback_title=fallback)
 
-    def delivery(self, branch: str, message: str) -> Delivery:
-        """The change's way, by this project's rules."""
+    def frame(self, issue: int) -> Frame:
+        """What a pull request says beside the agent's words."""
+        settings, about = self.inv.settings, self.event.get("issue")
+        about = about if isinstance(about, Mapping) and about.get("number") == issue else {}
+        return Frame(
+            issue=issue,
+            why=str(about.get("title") or ""),
+            site_url=self.site_url,
+            namespace=self.record.namespace,
+            slot=0 if self.record.keeps_namespace else self.record.slot,
+            run_url=run_url(self.inv),
+            tokens_in=settings[o.TOKENS_IN],
+            tokens_out=settings[o.TOKENS_OUT],
+        )
+
+    def delivery(self, branch: str, title: str, issue: int) -> Delivery:
+        """The change's way, by this project's rules. ``title`` is its commit's first line."""
         settings = self.inv.settings
+        mail_host = urlsplit(server_url(self.inv)).hostname or ""
+        message = commit_message(title, issue, run_url(self.inv), asker_of(self.event), mail_host)
         login = self.desk.login()
         ttl: timedelta = settings[o.SLOT_TTL]
         return Delivery(
@@ -99,7 +120,8 @@ def open_publishing(inv: Invocation, *, branch: str = "", pr: int = 0) -> Publis
     github = open_github(inv)
     slots = open_slots(inv)
     record = _record(slots, branch, pr)
-    return Publishing(inv, github, Desk(github), slots, record, slots.in_slot(record), own_secrets(inv))
+    secrets = own_secrets(inv, github.git_credentials()[1])
+    return Publishing(inv, github, Desk(github), slots, record, slots.in_slot(record), secrets, read_event(inv))
 
 
 @contextmanager
@@ -115,6 +137,14 @@ def open_places(publishing: Publishing, comment: Callable[[Delivered], Mapping[i
         url = f"{server_url(inv)}/{github.repo}.git"
         clone = Clone(url, Path(folder), github.git_credentials(), process.run, inv.environ)
         yield Places(slots.store, record, tree, clone, publishing.desk, comment)
+
+
+def asker_of(event: Mapping[str, Any]) -> Asker:
+    """Who caused the event."""
+    sender = event.get("sender")
+    if not isinstance(sender, Mapping) or not isinstance(sender.get("id"), int):
+        return Asker()
+    return Asker(str(sender.get("login") or ""), sender["id"])
 
 
 def policy_of(project: Project, secrets: tuple[bytes, ...]) -> Policy:

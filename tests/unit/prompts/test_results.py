@@ -27,6 +27,21 @@ def test_title_and_body(message: str, title: str, body: str) -> None:
     assert (report.title, report.body, report.no_change, report.replies) == (title, body, "", {})
 
 
+@pytest.mark.parametrize(
+    ("message", "body", "tested", "checks"),
+    [
+        ("Title: A\nChecks: passed\n\nBody.\n\n### Tested\npytest: 3 passed", "Body.", "pytest: 3 passed", "passed"),
+        ("Title: A\n**Checks:** failed, see below\n\nBody.", "Body.", "", "failed"),
+        ("Title: A\n\n## Tested\nBy hand.\n\n## Left\nDocs.\n", "## Left\nDocs.", "By hand.", ""),
+        ("Title: A\n\nChecks: are a word here", "Checks: are a word here", "", ""),
+        ("Title: A\n\nIt was tested.\nChecks: failed", "It was tested.\nChecks: failed", "", ""),
+    ],
+)
+def test_what_was_checked_is_told_apart(message: str, body: str, tested: str, checks: str) -> None:
+    report = read_report(message)
+    assert (report.body, report.tested, report.checks) == (body, tested, checks)
+
+
 def test_message_without_a_title_gives_its_first_line() -> None:
     assert read_report("## Fixed the login\n\nText").title == "Fixed the login"
 
