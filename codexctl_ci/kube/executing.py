@@ -7,6 +7,7 @@ can't be closed before the command ends.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from codexctl_ci.errors import ApiError, ConfigError
 from codexctl_ci.kube.transport import Transport, describe, error_from
+from codexctl_ci.kube.turns import TakingTurns
 from codexctl_ci.ports import ExecResult
 
 STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
@@ -90,7 +92,8 @@ class _Session:
             pass
         except BaseException as error:  # noqa: BLE001 - the caller's own iterator failed: hand it to the reader
             self._stdin_error = error
-            self._socket.shutdown()
+            # Not closed: who waits in it must be woken.
+            self._socket.abort()
 
     def read(self) -> ExecResult:
         import websocket
@@ -180,6 +183,9 @@ def _connect(transport: Transport, target: str, obj: str) -> Any:
         socket.settimeout(_CONNECT_SECONDS)
         try:
             socket.connect(url, header=headers, subprotocols=[V5, V4], suppress_origin=True, **options)
+            if isinstance(socket.sock, ssl.SSLSocket):
+                # Stdin is fed by one thread while another reads.
+                socket.sock = TakingTurns(socket.sock)
             socket.settimeout(None)
             return socket
         except websocket.WebSocketBadStatusException as error:

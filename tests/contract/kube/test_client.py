@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -172,6 +173,15 @@ def test_stdin_arrives_whole_and_ends(cluster: Cluster, pod: tuple[str, str]) ->
     blocks = [bytes([n]) * 70_000 for n in range(20)]
     done = cluster.execute(*pod, ["cat"], stdin=iter(blocks), timeout=timedelta(seconds=60))
     assert done.stdout == b"".join(blocks)
+
+
+def test_commands_that_are_fed_end_however_many_there_are(cluster: Cluster, pod: tuple[str, str]) -> None:
+    def feed(number: int) -> bytes:
+        words = ["sh", "-c", "tr a b; echo end"]
+        return cluster.execute(*pod, words, stdin=(b"a%d" % number,), timeout=timedelta(seconds=30)).stdout
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(feed, range(200))) == [b"b%dend\n" % number for number in range(200)]
 
 
 def test_output_streams_and_the_reader_may_stop_it(cluster: Cluster, pod: tuple[str, str]) -> None:
