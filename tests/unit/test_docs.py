@@ -1,0 +1,74 @@
+"""What the documentation points to is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from codexctl_ci.cli.table import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path
+    for path in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+        ROOT / "sandbox/README.md",
+    )
+    if path.is_file()
+)
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_SHELL = re.compile(r"^```(?:sh|bash|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    words = (re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()) for heading in _HEADING.findall(text))
+    return {word.strip().replace(" ", "-") for word in words}
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """Our command lines in a page's shell blocks and in its code words, cut at pipes and comments."""
+    lines = [line for block in _SHELL.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    lines += re.findall(r"`(codexctl-ci [^`\n]+)`", text)
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["codexctl-ci"]:
+            yield words[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for link in _LINK.findall(text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        place, _, anchor = link.partition("#")
+        target = (page.parent / place).resolve() if place else page
+        assert target.exists(), f"{page.relative_to(ROOT)}: {link}"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text()), f"{page.relative_to(ROOT)}: {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_that_are_named_exist_with_their_options(page: Path) -> None:
+    known = {command.name: command for command in COMMANDS}
+    for words in commands_in(page.read_text()):
+        names = [word for word in words if not word.startswith("-")]
+        name = next((" ".join(names[:count]) for count in (2, 1) if " ".join(names[:count]) in known), "")
+        general = {"--help", "-h", "--version"}
+        if not name:
+            group = bool(names) and any(full.startswith(f"{names[0]} ") for full in known)
+            assert group or set(words) <= general, words
+            continue
+        options = known[name].options
+        flags = {option.flag for option in options} | {f"-{option.short[1:]}" for option in options if option.short}
+        flags |= {f"--no-{option.flag[2:]}" for option in options if option.is_flag} | general
+        given = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert given <= flags, f"{page.relative_to(ROOT)}: codexctl-ci {' '.join(words)}: {given - flags}"
