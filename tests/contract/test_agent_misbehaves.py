@@ -72,8 +72,9 @@ def test_volume_without_any_room_left_is_said(pod: Pod) -> None:
     fill = "cat /dev/zero >big; for i in $(seq 200); do echo $i >>more; done"
     with serve([[execute(fill)], [say("Title: x")]], pod.state.node_address) as model:
         ending = pod.run(model)
-    # Codex may come to its end all the same; what counts is that the ending can be read and is true.
-    lost = ending.conclusion == "agent_error" and "no room is left" in ending.reason
+    # Codex may come to its end all the same, or die of it; what counts is that the ending can be read and is true.
+    reasons = ("no room is left", "in the middle of its turn")
+    lost = ending.conclusion == "agent_error" and any(reason in ending.reason for reason in reasons)
     assert lost or (ending.conclusion, ending.final_message) == ("ended", "Title: x"), ending
     assert pod.processes() == ""
 

@@ -135,6 +135,7 @@ class Yard:
     shop: Shop
     bot: Person
     runner: Runner
+    folder: Path
 
 
 @pytest.fixture
@@ -163,20 +164,21 @@ def yard(shop: Shop, tmp_path: Path) -> Iterator[Yard]:
     service = RunnerService(settings, shop.github, Records(settings.folder))
     server = RunnerServer("127.0.0.1", 0, service, "door", hook_secret="signed").run_in_thread()
     shop.github.hook(f"{server.url}/hook", "signed")
-    yield Yard(shop, bot, Runner(server.url, "door", shop.github))
+    yield Yard(shop, bot, Runner(server.url, "door", shop.github), settings.folder)
     service.stop()
     server.shutdown()
     server.server_close()
 
 
-def processes_of(run: int) -> list[str]:
-    """What still runs with a run's mark in its environment."""
-    wanted = f"{MARK}={run}-".encode()
+def processes_of(yard: Yard, run: int) -> list[str]:
+    """What still runs with a run's mark in its environment. Runs of other yards have the same numbers."""
+    wanted, place = f"{MARK}={run}-".encode(), str(yard.folder).encode()
     found: list[str] = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if any(item.startswith(wanted) for item in (folder / "environ").read_bytes().split(b"\0")):
-                found.append((folder / "cmdline").read_bytes().decode())
+            environment, words = (folder / "environ").read_bytes(), (folder / "cmdline").read_bytes()
+            if any(item.startswith(wanted) for item in environment.split(b"\0")) and place in environment + words:
+                found.append(words.decode())
     return found
 
 
@@ -238,7 +240,7 @@ def test_a_cancelled_step_is_told_first_and_cleanup_runs(yard: Yard) -> None:
     log = yard.runner.log(run["id"])
     assert run["conclusion"] == "cancelled"
     assert all(word in log for word in ("told 2", "after-all", "cleaned")), log
-    assert processes_of(run["id"]) == []
+    assert processes_of(yard, run["id"]) == []
 
 
 def test_a_killed_run_leaves_no_process_and_no_cleanup(yard: Yard) -> None:
@@ -250,11 +252,11 @@ def test_a_killed_run_leaves_no_process_and_no_cleanup(yard: Yard) -> None:
         yard.runner.wait(delivery, timedelta(seconds=1))
     (run,) = yard.runner.runs()
     until(yard, run["id"], "| ready")
-    assert processes_of(run["id"]) != []
+    assert processes_of(yard, run["id"]) != []
     yard.runner.kill(run["id"])
     (run,) = yard.runner.wait(delivery, timedelta(seconds=30))
     assert run["conclusion"] == "killed"
-    assert processes_of(run["id"]) == []
+    assert processes_of(yard, run["id"]) == []
     assert "cleaned" not in yard.runner.log(run["id"])
 
 

@@ -16,7 +16,7 @@ OWN_WORKFLOW = Path(__file__).with_name("own.yml")
 
 @pytest.fixture(scope="session")
 def stage(sandbox: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkflowStage]:
-    """One stage for all modules of the group `workflows`, which run in one process, one after the other."""
+    """One stage for all modules that tests/conftest.py keeps on one worker, one after the other."""
     own = {".github/workflows/own.yml": OWN_WORKFLOW.read_text()}
     with open_stage(sandbox, tmp_path_factory.mktemp("workflows"), own) as made:
         yield made

@@ -12,7 +12,7 @@ import yaml
 from tests.e2e.conftest import OWN_WORKFLOW, Opening
 from tests.support.workflow_stage import ROOT, WorkflowStage, slots
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("workflows")]
+pytestmark = [pytest.mark.timeout(900)]
 
 
 def test_own_workflow_uses_every_action_there_is() -> None:

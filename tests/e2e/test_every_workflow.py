@@ -14,7 +14,7 @@ from sandbox.demo.look import kubectl, objects, until
 from tests.e2e.conftest import Opening
 from tests.support.workflow_stage import SHELF, STAGING, WorkflowStage, slots
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("workflows")]
+pytestmark = [pytest.mark.timeout(900)]
 
 
 def in_staging() -> set[str]:

@@ -17,7 +17,7 @@ import pytest
 from sandbox.demo.look import objects, until
 from tests.support.workflow_stage import LIMIT, MODEL_KEY, PROJECT, SHELF, Ended, WorkflowStage, slots
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("workflows")]
+pytestmark = [pytest.mark.timeout(600)]
 
 STACK = (SHELF / "services.yaml").read_text()
 NOWHERE = "127.0.0.1:9"
