@@ -92,7 +92,7 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
         slots.store, record.slot, what="ensure-ready", run=settings[o.RUN_ID], epoch=record.epoch
     ) as lock:
         project = slots.in_slot(lock.record)
-        cluster = deployer(server, lock.record)
+        cluster = deployer(server, lock.record, lock.check)
         steps = ReadySteps(inv, project, cluster, server, lock.record, tree_changer(lock))
         done = ready(
             steps,

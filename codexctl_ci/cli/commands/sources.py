@@ -37,7 +37,11 @@ def sync(inv: Invocation) -> None:
             slots.store, found.slot, what="sync-sources", run=settings[o.RUN_ID], epoch=settings[o.EPOCH]
         ) as lock:
             done = workspace.sync(
-                inv, slots.in_slot(found), deployer(cluster, found), record=lock.record, change=tree_changer(lock)
+                inv,
+                slots.in_slot(found),
+                deployer(cluster, found, lock.check),
+                record=lock.record,
+                change=tree_changer(lock),
             )
     inv.print(f"{done.commit[:12]}: {done.written} files copied, {done.removed} removed")
 

@@ -63,7 +63,8 @@ def _in_slot(inv: Invocation, project: Project, server: Cluster, what: str, stac
     slots = slots_of(inv, project, server)
     record = require_slot(slots)
     if what:
-        stack.enter_context(_lock(inv, slots.store, record.slot, what, inv.settings[o.EPOCH]))
+        lock = stack.enter_context(_lock(inv, slots.store, record.slot, what, inv.settings[o.EPOCH]))
+        return Place(slots.in_slot(record), deployer(server, lock.record, lock.check), server)
     return Place(slots.in_slot(record), deployer(server, record), server)
 
 
