@@ -41,7 +41,9 @@ def execute(
     """Run ``argv`` in a pod to its end; see ``ports.ClusterApi.execute``."""
     import websocket
 
-    feeds = not (isinstance(stdin, tuple | list | bytes) and not stdin)
+    # Nothing to feed is no stream at all: one that ends before the command has begun is now and then never closed in
+    # the pod, and the command waits for ever. Without a stream its input is at its end from the start.
+    feeds = bool(stdin) and (not isinstance(stdin, tuple | list) or any(stdin))
     query = [("command", word) for word in argv] + [("stdout", "true"), ("stderr", "true")]
     if feeds:
         query.append(("stdin", "true"))

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from codexctl_ci.errors import ApiError, CodexctlError
+from codexctl_ci.kube import executing
 from codexctl_ci.kube.client import Cluster, UnknownKind
 from codexctl_ci.kube.connection import Connection
+from codexctl_ci.kube.transport import Transport
 from codexctl_ci.stack.objects import Manifest, Ref
 from sandbox.faulty_proxy import FaultyProxy
 
@@ -182,6 +184,24 @@ def test_commands_that_are_fed_end_however_many_there_are(cluster: Cluster, pod:
 
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(feed, range(200))) == [b"b%dend\n" % number for number in range(200)]
+
+
+@pytest.mark.parametrize("nothing", [(), (b"",)], ids=["no blocks", "an empty block"])
+def test_command_that_is_fed_nothing_finds_its_input_at_the_end(
+    cluster: Cluster, pod: tuple[str, str], nothing: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    connect = executing._connect
+
+    def watched(transport: Transport, target: str, obj: str) -> object:
+        asked.append(target)
+        return connect(transport, target, obj)
+
+    monkeypatch.setattr(executing, "_connect", watched)
+    done = cluster.execute(*pod, ["sh", "-c", "cat; echo end"], stdin=nothing, timeout=timedelta(seconds=30))
+    assert done.stdout == b"end\n"
+    # A stream that ends at once is lost in one of a thousand: that none is opened can be seen each time.
+    assert len(asked) == 1 and "stdin=true" not in asked[0]
 
 
 def test_output_streams_and_the_reader_may_stop_it(cluster: Cluster, pod: tuple[str, str]) -> None:
