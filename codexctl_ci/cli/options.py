@@ -152,6 +152,7 @@ KUBECONFIG = _text("kubeconfig", "Kubeconfig; in a pod its own account.", fallba
 KUBE_CONTEXT = _text("context", "Context of the kubeconfig.", variable="CODEXCTL_CONTEXT", metavar="NAME")
 OUTPUT = _text("output", "Table for people or JSON for programs.", "text", choices=("text", "json"), short="-o")
 AS_JSON = _switch("json", "The same as --output json.")
+MIGRATE = _switch("migrate", "Only say what would differ for a project of the tool `codexctl`, line by line.")
 OUTPUT_DIR = _text("output_dir", "Write one file an object into this folder.", metavar="DIR")
 EXIT_CODE = _switch("exit_code", "Exit 1 where something differs.")
 DRY_RUN = _switch("dry_run", "Say what would be done and do nothing.")

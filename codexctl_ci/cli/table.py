@@ -237,7 +237,7 @@ COMMANDS: tuple[Command, ...] = (
         "doctor",
         "What is missing here, and how to get it.",
         f"{_HERE}.doctor:doctor",
-        (*_SLOTS, *o.TO_GITHUB, *_VOLUME, *_KANIKO, o.MAX, o.OUTPUT, o.AS_JSON),
+        (*_SLOTS, *o.TO_GITHUB, *_VOLUME, *_KANIKO, o.MAX, o.OUTPUT, o.AS_JSON, o.MIGRATE),
         # What doesn't answer soon isn't well.
         defaults={o.REQUEST_TIMEOUT.name: timedelta(seconds=10)},
     ),

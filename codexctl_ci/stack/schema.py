@@ -268,3 +268,10 @@ class StackSpec(Section):
     templates: TemplatesSpec = key(factory=TemplatesSpec)
     codex: CodexSpec = key(factory=CodexSpec)
     guardrails: Guardrails = key(factory=Guardrails)
+
+    @property
+    def manifest_paths(self) -> set[str]:
+        """The files of all groups and services."""
+        files = [file for group in self.infrastructure for file in group.manifests]
+        files += [file for service in self.services for file in service.manifests]
+        return {file.path for file in files}

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codexctl_ci import REPOSITORY, __version__, process
@@ -15,6 +14,7 @@ from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.doctor_github import github_checks
 from codexctl_ci.cli.wiring.doctor_images import failing, image_checks
+from codexctl_ci.cli.wiring.workflow_files import workflow_texts
 from codexctl_ci.errors import CodexctlError
 from codexctl_ci.operations import doctor_cluster, doctor_project, doctor_stack
 from codexctl_ci.operations.doctor import Check, Finding, Level
@@ -69,7 +69,7 @@ def checks(patient: Patient) -> list[Check]:
         found += image_checks(inv, project, patient.stacks, lambda: _cluster(inv, project))
     else:
         found.append(Check("project", "workflows", lambda: _wrappers(inv)))
-    wanted = doctor_project.wanted_runners(_workflows(inv))
+    wanted = doctor_project.wanted_runners(workflow_texts(inv))
     asked = _asked(project) if project is not None else set()
     limit = project.spec.max_slots if project is not None else 0
     return [*found, *github_checks(inv, lambda: _scale_sets(patient), wanted, asked, limit or 0)]
@@ -119,9 +119,7 @@ def _asked(project: Project) -> set[str]:
 
 
 def _templates(project: Project) -> list[str]:
-    paths = {project.document.file}
-    paths |= {manifest.path for group in project.spec.infrastructure for manifest in group.manifests}
-    paths |= {manifest.path for service in project.spec.services for manifest in service.manifests}
+    paths = {project.document.file, *project.spec.manifest_paths}
     return [project.files.read(path) for path in sorted(paths) if project.files.exists(path)]
 
 
@@ -140,18 +138,7 @@ def _repository_variables(inv: Invocation) -> frozenset[str]:
 
 
 def _wrappers(inv: Invocation) -> Iterable[Finding]:
-    return doctor_project.wrappers(_workflows(inv), REPOSITORY)
-
-
-def _workflows(inv: Invocation) -> dict[str, str]:
-    folder = Path(inv.settings[o.CONFIG]).resolve().parent
-    # services.yaml may lie below the repository's root.
-    root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
-    return {
-        path.name: path.read_text("utf-8", "replace")
-        for path in sorted((root / ".github" / "workflows").glob("*.y*ml"))
-        if path.is_file()
-    }
+    return doctor_project.wrappers(workflow_texts(inv), REPOSITORY)
 
 
 def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
