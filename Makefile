@@ -48,7 +48,7 @@ demo: preflight venv ## the main job end to end, checked from outside; KEEP=1 le
 demo-down: venv ## ends what `make demo KEEP=1` left running; DEMO=demo-123 only that one
 	@$(PY) -m sandbox.demo --down $(if $(DEMO),--name $(DEMO))
 
-docs: venv ## files that are made from the code: actions, docs/options.md, the schema
+docs: venv ## files that are made from the code: actions, pages of reference, the schema
 	@$(PY) -m codexctl_ci.cli.reference
 	@mkdir -p build && $(PY) -m codexctl_ci.stack.json_schema > build/schema.json && mv build/schema.json codexctl_ci/stack/services.schema.json
 

@@ -10,10 +10,11 @@ from typing import ClassVar
 
 
 class CodexctlError(Exception):
-    """Something failed and we know what. ``str()`` is the whole message, in one or more lines.
+    """Something failed; the message says what, on which object, why, and what to do next.
 
-    ``what`` names the failed action, ``obj`` the object (``Deployment/api in shop-dev-3``), ``reason`` the cause
-    as the other side gave it, ``hint`` the next step for the person who reads it. None of them may hold a secret.
+    ``str()`` is the whole message, in one or more lines. ``what`` names the failed action, ``obj`` the object
+    (``Deployment/api in shop-dev-3``), ``reason`` the cause as the other side gave it, ``hint`` the next step for the
+    person who reads it. None of them may hold a secret.
     """
 
     exit_code: ClassVar[int] = 1

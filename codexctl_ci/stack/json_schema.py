@@ -44,7 +44,7 @@ def json_schema() -> dict[str, Any]:
 
 def _section(section: type[Section], sections: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The schema of a section; those below it go into ``sections``."""
-    described = _field_docs(section)
+    described = field_docs(section)
     properties = {}
     for name, row in section.keys().items():
         found = _value(row.annotation, row.rules, sections)
@@ -93,7 +93,7 @@ def _examples(rules: Rules) -> dict[str, Any]:
     return {"examples": list(rules.examples)} if rules.examples else {}
 
 
-def _field_docs(section: type[Section]) -> dict[str, str]:
+def field_docs(section: type[Section]) -> dict[str, str]:
     """The string below each field, by attribute name."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(section))).body[0]
     assert isinstance(tree, ast.ClassDef)

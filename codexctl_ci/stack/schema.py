@@ -28,18 +28,22 @@ class StateSpec(Section):
     """Where slots are recorded."""
 
     backend: str = "configmap"
+    """configmap: slots show in the older tool's form too; lease: that tool never worked here."""
     configmap_namespace: str = ""
     """Namespace of the records; empty: that of ai-staging."""
     configmap_prefix: str = "codex-env-"
-    """Start of the records' names."""
+    """Start of the names of records in the older tool's form."""
 
 
 class Volume(Section):
     """What a volume claim asks for."""
 
     size: str = ""
+    """Like 5Gi."""
     storage_class: str = ""
+    """Empty: the cluster's default."""
     access_modes: tuple[str, ...] = ()
+    """Like ReadWriteOnce."""
 
 
 class StorageSpec(Section):
@@ -54,11 +58,14 @@ class StorageSpec(Section):
 
 
 class LocalRegistry(Section):
-    """A registry beside a local cluster."""
+    """A registry beside a local cluster, reached without TLS."""
 
     enabled: bool = False
+    """Whether there is one."""
     name: str = ""
+    """Its host as seen from the cluster, besides localhost."""
     port: int = key(default=5000, least=1, most=65535)
+    """Its port."""
 
 
 class EnvironmentSpec(Section):
@@ -67,6 +74,7 @@ class EnvironmentSpec(Section):
     from_: str | None = key(default=None, spelled="from")
     """Another environment whose keys hold where this one has none."""
     kubeconfig: str | None = None
+    """File with the cluster's address and credentials, where no option names one."""
     context: str | None = None
     """Context of the kubeconfig."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
@@ -90,13 +98,15 @@ class ImageSpec(Section):
     repository: str | None = None
     """build: its name without a tag."""
     tag: str | None = None
+    """build: its tag; stronger than tagTemplate."""
     tag_template: str | None = None
-    """build: its tag."""
+    """build: its tag; without either latest."""
     dockerfile: str = "Dockerfile"
     """build: from the project's root."""
     context: str = "."
     """build: from the project's root."""
     build_args: TextMap = key(factory=dict)
+    """build: Kaniko's build arguments."""
     build_contexts: TextMap = key(factory=dict)
     """build: names to further folders."""
 
@@ -113,14 +123,19 @@ class HookStep(Section):
     blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
 
     name: str = ""
+    """How the log calls it."""
     run: str | None = None
-    """bash"""
+    """A bash script."""
     use: str | None = key(default=None, examples=BUILT_IN_HOOKS)
+    """A built-in action."""
     with_: TextMap = key(factory=dict, spelled="with")
+    """Arguments of the built-in action."""
     when: str | None = None
     """Empty, false, 0 or no: the step is left out."""
     continue_on_error: bool = False
+    """A failure is only a warning."""
     timeout: Duration | None = None
+    """Longest time; then the step ends with everything it started."""
 
     @classmethod
     def prepared(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -138,16 +153,22 @@ class ItemHooks(Section):
     """Steps around one group or service."""
 
     before_apply: tuple[HookStep, ...] = ()
+    """Steps before it is applied."""
     after_apply: tuple[HookStep, ...] = ()
+    """Steps after it was applied."""
     before_destroy: tuple[HookStep, ...] = ()
+    """Steps before it is removed."""
     after_destroy: tuple[HookStep, ...] = ()
+    """Steps after it was removed."""
 
 
 class StackHooks(Section):
     """Steps around the whole stack."""
 
     before_all: tuple[HookStep, ...] = ()
+    """Steps before anything is applied or removed."""
     after_all: tuple[HookStep, ...] = ()
+    """Steps after everything was."""
 
 
 class ManifestFile(Section):
@@ -163,18 +184,23 @@ class InfraGroup(Section):
     blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
 
     name: str
+    """Its name, for filters and dependsOn."""
     when: str | None = None
     """Empty, false, 0 or no: the group is left out."""
     manifests: tuple[ManifestFile, ...] = ()
+    """Files with its objects."""
     hooks: ItemHooks = key(factory=ItemHooks)
     depends_on: tuple[str, ...] = ()
+    """Groups that come first."""
 
 
 class ServiceImage(Section):
     """The image of a service's own workload."""
 
     repository: str
+    """Its name without a tag."""
     tag_template: str | None = None
+    """Its tag."""
 
     @property
     def reference(self) -> str:
@@ -193,25 +219,35 @@ class PvcMount(Section):
     """A volume claim mounted into a service."""
 
     name: str
+    """Name of the volume in the pod."""
     claim_name: str
+    """The volume claim."""
     mount_path: str
+    """Folder in the container."""
     sub_path: str | None = None
+    """Folder in the volume."""
     read_only: bool = False
+    """Nothing can be written there."""
 
 
 class HostMount(Section):
     """A folder of the node mounted into a service."""
 
     name: str
+    """Name of the volume in the pod."""
     host_path: str
+    """Folder on the node."""
     mount_path: str
+    """Folder in the container."""
 
 
 class Overlay(Section):
     """How a service differs in one environment."""
 
     pvc_mounts: tuple[PvcMount, ...] = ()
+    """Volume claims mounted into its first container and all init containers."""
     host_mounts: tuple[HostMount, ...] = ()
+    """Folders of the node, mounted likewise."""
     drop_kinds: tuple[str, ...] = ()
     """Kinds that are left out."""
 
@@ -222,22 +258,27 @@ class ServiceSpec(Section):
     blank_counts: ClassVar[frozenset[str]] = frozenset({"when"})
 
     name: str
+    """Its name; image and overlays are for the workload that is called so."""
     when: str | None = None
     """Empty, false, 0 or no: the service is left out."""
     manifests: tuple[ManifestFile, ...] = ()
+    """Files with its objects."""
     image: ServiceImage | None = None
     ingress: Ingress = key(factory=Ingress)
     overlays: dict[str, Overlay] = key(factory=dict)
     """Environment to what differs there."""
     hooks: ItemHooks = key(factory=ItemHooks)
     depends_on: tuple[str, ...] = ()
+    """Services that come first."""
     deploy_group: Literal["stateful", "migrations", "internal", "edge", "frontend"] | None = None
+    """When its turn is; each group is waited for before the next."""
 
 
 class TemplatesSpec(Section):
     """How templates are read."""
 
     dialect: Literal["auto", "jinja", "go"] = "auto"
+    """auto finds out from the file."""
     partials: tuple[str, ...] = ()
     """Globs of files whose definitions every template can use."""
 
@@ -261,9 +302,13 @@ class StackSpec(Section):
     state: StateSpec = key(factory=StateSpec)
     storage: StorageSpec = key(factory=StorageSpec)
     environments: dict[str, EnvironmentSpec] = key(factory=dict)
+    """Names to environments."""
     images: dict[str, ImageSpec] = key(factory=dict)
+    """Names to images."""
     infrastructure: tuple[InfraGroup, ...] = ()
+    """Groups of objects that come before services."""
     services: tuple[ServiceSpec, ...] = ()
+    """What the project runs."""
     hooks: StackHooks = key(factory=StackHooks)
     templates: TemplatesSpec = key(factory=TemplatesSpec)
     codex: CodexSpec = key(factory=CodexSpec)

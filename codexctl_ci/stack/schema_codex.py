@@ -21,7 +21,7 @@ class Timeouts(Section):
     exec: Duration = timedelta(minutes=60)
     """One run of the agent."""
     rollout: Duration = timedelta(seconds=1200)
-    """One rollout that the agent waits for."""
+    """One rollout, for your templates."""
     deploy_wait: Duration = timedelta(minutes=10)
     """The stack becoming ready."""
 
@@ -41,6 +41,7 @@ class ConfigBlock(Section):
     """More text for the agent's config.toml."""
 
     name: str
+    """How messages call it."""
     toml: str | None = None
     """The text itself, a template."""
     file: str | None = None
@@ -74,26 +75,35 @@ class ClusterService(Section):
     """A Service of the cluster that speaks MCP."""
 
     name: str
+    """The Service."""
     namespace: str = ""
     """Empty: the environment's own."""
     port: int = key(default=80, least=1, most=65535)
+    """Its port."""
     path: str = "/mcp"
+    """Where it speaks MCP."""
     scheme: Literal["http", "https"] = "http"
+    """Without or with TLS."""
 
 
 class McpTool(Section):
     """A tool worth telling the agent about."""
 
     name: str
+    """The tool."""
     description: str = ""
+    """What it does."""
 
 
 class McpServer(Section):
     """An MCP server for the agent."""
 
     name: str
+    """How the agent calls it; each name once."""
     type: Literal["stdio", "http", "https", "cluster"]
+    """A program in the pod, an address, or a Service of the cluster."""
     description: str = ""
+    """What the agent is told about it."""
     startup_timeout_sec: int | None = key(default=None, spelled="startup_timeout_sec", least=0)
     """Seconds until it must be up."""
     tool_timeout_sec: int | None = key(default=None, spelled="tool_timeout_sec", least=0)
@@ -113,6 +123,7 @@ class McpServer(Section):
     service: ClusterService | None = None
     """cluster: where it listens."""
     tools: tuple[McpTool, ...] = ()
+    """Tools worth telling the agent about."""
 
     def check(self) -> None:
         needed = {"stdio": "command", "http": "endpoint", "https": "endpoint", "cluster": "service"}[self.type]
@@ -124,6 +135,7 @@ class Mcp(Section):
     """Tools for the agent by the Model Context Protocol."""
 
     servers: tuple[McpServer, ...] = ()
+    """The servers."""
 
 
 class CodexSpec(Section):
@@ -134,11 +146,13 @@ class CodexSpec(Section):
     prompt_lang: str | None = None
     """Language of the prompt: en or ru."""
     model: str | None = None
+    """Its model, where no option, label or variable names one."""
     model_reasoning_effort: str | None = None
     """low, medium, high or xhigh."""
     executor: Literal["auto", "pod", "runner"] = "auto"
     """Where the agent runs."""
     links: tuple[Link, ...] = ()
+    """Pages of the environment that the agent and people may open."""
     extra_tools: tuple[str, ...] = ()
     """Programs in the agent's image worth telling it about."""
     project_context: str = ""
@@ -150,6 +164,7 @@ class CodexSpec(Section):
     """Most tokens for one run of the agent, read and written; 0 is no limit."""
     prices: Prices | None = None
     config_blocks: tuple[ConfigBlock, ...] = ()
+    """More text for the agent's config.toml, each stronger than what stands before it."""
     review_mcp_enabled: bool = key(default=False, spelled="reviewMCPEnabled")
     """The agent itself answers review threads, by an MCP server."""
     mcp: Mcp = key(factory=Mcp)

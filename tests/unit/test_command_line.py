@@ -14,7 +14,6 @@ import pytest
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.main import main, with_repository_variables
 from codexctl_ci.cli.options import Option
-from codexctl_ci.cli.reference import files
 from codexctl_ci.cli.settings import resolve
 from codexctl_ci.cli.table import COMMANDS, Command
 from codexctl_ci.durations import format_duration, parse_duration
@@ -145,12 +144,6 @@ def test_rendering_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_what_is_derived_from_the_tables_is_fresh() -> None:
-    root = Path(__file__).parents[2]
-    stale = [str(path.relative_to(root)) for path, text in files(root).items() if path.read_text() != text]
-    assert stale == [], "run `make docs`"
 
 
 def test_repository_variables_fill_only_what_is_unset_and_ours() -> None:

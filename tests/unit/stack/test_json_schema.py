@@ -80,3 +80,14 @@ def test_faults_are_seen_by_an_editor(text: str) -> None:
 )
 def test_what_is_right_is_right_in_an_editor(text: str) -> None:
     assert [error.message for error in validator().iter_errors(read(text))] == []
+
+
+def test_every_key_says_what_it_is() -> None:
+    schema = json_schema.json_schema()
+    undescribed = [
+        f"{section}: {key}"
+        for section, body in {"services.yaml": schema, **schema["$defs"]}.items()
+        for key, value in body["properties"].items()
+        if "description" not in value and "$ref" not in str(value)
+    ]
+    assert undescribed == []
