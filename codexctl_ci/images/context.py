@@ -18,8 +18,8 @@ def ignore_of(context: Path, dockerfile: Path) -> Ignore:
     """The rules for this Dockerfile: ``<Dockerfile>.dockerignore`` beside it, else the context's ``.dockerignore``."""
     for file in (dockerfile.with_name(dockerfile.name + ".dockerignore"), context / ".dockerignore"):
         if file.is_file():
-            return Ignore(file.read_text(encoding="utf-8", errors="replace").splitlines())
-    return Ignore(())
+            return Ignore(file.read_bytes().decode("utf-8", "surrogateescape"), str(file))
+    return Ignore()
 
 
 def files_of(context: Path, ignore: Ignore) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -4,64 +4,73 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+
+from codexctl_ci.errors import ConfigError
+
+_CLASS = re.compile(r"\[\^?(?:(?:\\.|[^\]\\-])(?:-(?:\\.|[^\]\\-]))?)+\]", re.DOTALL)
 
 
 class Ignore:
-    """The patterns of one ``.dockerignore``: anchored at the context's root, the last match decides, ``!`` takes back.
+    """The rules in ``text``: anchored at the context's root, the last match decides, ``!`` takes back.
 
-    Paths are relative to the context, with ``/``.
+    Paths are relative to the context, with ``/``. Raises ConfigError, naming ``file``, for a pattern that Docker
+    refuses.
     """
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._rules = [rule for line in lines if (rule := _rule(line)) is not None]
+    def __init__(self, text: str = "", file: str = ".dockerignore") -> None:
+        self._rules = list(_rules(text, file))
         self.takes_back = any(negative for _, negative in self._rules)
 
     def ignores(self, path: str) -> bool:
         """Whether ``path``, or a folder above it, is left out."""
-        parts = path.split("/")
-        ancestors = ["/".join(parts[: count + 1]) for count in range(len(parts))]
         left_out = False
         for pattern, negative in self._rules:
-            if left_out is negative and any(pattern.fullmatch(each) for each in ancestors):
+            if left_out is negative and pattern.fullmatch(path):
                 left_out = not negative
         return left_out
 
 
-def _rule(line: str) -> tuple[re.Pattern[str], bool] | None:
-    text = line.strip()
-    if not text or line.startswith("#"):
-        return None
-    negative = text.startswith("!")
-    text = posixpath.normpath(text.removeprefix("!").strip() or ".").lstrip("/")
-    if text in (".", ""):
-        return None
-    return re.compile(_translate(text)), negative
+def _rules(text: str, file: str) -> Iterator[tuple[re.Pattern[str], bool]]:
+    for line in text.removeprefix("\ufeff").split("\n"):
+        pattern = line.strip()
+        if not pattern or line.startswith("#"):
+            continue
+        negative = pattern.startswith("!")
+        pattern = posixpath.normpath(pattern.removeprefix("!").strip() or "/").lstrip("/")
+        try:
+            if negative and not pattern:
+                raise ValueError("nothing to take back")
+            # What lies in a folder that matches, matches.
+            yield re.compile(f"(?:{_translate(pattern)})(?:/.*)?", re.DOTALL), negative
+        except (re.error, ValueError) as error:
+            raise ConfigError(f"{line.strip()!r} is no pattern", obj=file, reason=str(error)) from None
 
 
 def _translate(pattern: str) -> str:
+    """The pattern as a regular expression; what ``**`` means depends on what stands beside it, as it does in Docker."""
+    if pattern.startswith("**") and not re.search(r"[*?\[\]\\]", pattern[2:]):
+        end = re.escape(pattern[2:])
+        return f".*{end}|{end.removeprefix('/')}"
     out, at = "", 0
     while at < len(pattern):
         sign = pattern[at]
-        if pattern.startswith("**/", at):
-            out, at = out + r"(?:[^/]+/)*", at + 3
-            continue
         if pattern.startswith("**", at):
-            out, at = out + ".*", at + 2
+            at += 3 if pattern.startswith("**/", at) else 2
+            out += "(?:.*/)?" if at < len(pattern) else ".*"
             continue
-        end = pattern.find("]", at + 2) if sign == "[" else -1
-        if sign == "*":
-            out += "[^/]*"
-        elif sign == "?":
-            out += "[^/]"
-        elif end > 0:
-            body = pattern[at + 1 : end]
-            out += "[" + ("^" + body[1:] if body.startswith("^") else body).replace("\\", "\\\\") + "]"
-            at = end
-        elif sign == "\\" and at + 1 < len(pattern):
+        if sign == "[":
+            found = _CLASS.match(pattern, at)
+            if found is None:
+                raise ValueError("a [ that does not end")
+            out, at = out + found[0].replace("[[", r"[\[").replace("[^[", r"[^\["), found.end()
+            continue
+        if sign == "\\":
             at += 1
+            if at == len(pattern):
+                raise ValueError("a backslash with nothing after it")
             out += re.escape(pattern[at])
         else:
-            out += re.escape(sign)
+            out += {"*": "[^/]*", "?": "[^/]"}.get(sign) or re.escape(sign)
         at += 1
     return out

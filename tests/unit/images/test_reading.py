@@ -59,12 +59,31 @@ def test_what_names_no_image_is_refused(text: str) -> None:
         (["./build"], ["build/x"], []),
         (["secret\\*"], ["secret*"], ["secret1"]),
         (["docs", "!docs/README.md"], ["docs/a.md"], ["docs/README.md"]),
+        # What ** means depends on what stands beside it.
+        (["**foo"], ["foo", "xfoo", "a/xfoo/b"], ["foox"]),
+        (["**.go*"], [".go1", "a/.go1"], ["x.go1"]),
+        (["a**b"], ["ab", "ax/b", "a/x/b"], ["axb", "a/xb"]),
+        (["f**"], ["foo", "f/x"], ["a/f"]),
+        (["**"], ["a", "a/b"], []),
+        (["a/**"], ["a/b"], ["a", "ab"]),
+        # A folder of its own taken back takes back what a rule before left out in it.
+        (["a/*", "!a"], [], ["a", "a/b"]),
+        (["[^a]", "!\\[x\\]", "[a-c]?"], ["b", "[", "bb"], ["a", "[x]", "dd"]),
+        (["\ufeffdocs\r", " #a\r", "a b \r"], ["docs/x", "#a", "a b"], ["a"]),
+        (["/", ".", "..", "../a", "x\x0cy"], ["x\x0cy"], ["a", "x", "y"]),
     ],
 )
 def test_dockerignore_leaves_out_what_docker_does(rules: list[str], left_out: list[str], kept: list[str]) -> None:
-    ignore = Ignore(rules)
+    ignore = Ignore("\n".join(rules))
     assert [path for path in left_out if not ignore.ignores(path)] == []
     assert [path for path in kept if ignore.ignores(path)] == []
+
+
+@pytest.mark.parametrize("rule", ["[a", "a[", "[]a]", "[b-a]", "a\\", "!", "! ", "!/."])
+def test_pattern_that_docker_refuses_is_named_with_its_file(rule: str) -> None:
+    with pytest.raises(ConfigError, match="is no pattern") as caught:
+        Ignore(f"ok\n{rule}\n", "api/.dockerignore")
+    assert caught.value.obj == "api/.dockerignore" and repr(rule.strip()) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +172,7 @@ def test_rules_beside_the_dockerfile_win(tmp_path: Path) -> None:
 
 def test_context_that_is_no_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
-        hash_context(tmp_path / "nowhere", Ignore(()))
+        hash_context(tmp_path / "nowhere", Ignore())
 
 
 INGREDIENTS = Ingredients(
