@@ -10,20 +10,9 @@ from pathlib import Path
 import pytest
 
 from codexctl_ci.cli.table import COMMANDS
+from tests.support.pages import PAGES, ROOT, blocks
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    path
-    for path in (
-        *ROOT.glob("*.md"),
-        *ROOT.glob("docs/**/*.md"),
-        *ROOT.glob("examples/**/*.md"),
-        ROOT / "sandbox/README.md",
-    )
-    if path.is_file()
-)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-_SHELL = re.compile(r"^```(?:sh|bash|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
 
 
@@ -33,12 +22,16 @@ def anchors(text: str) -> set[str]:
     return {word.strip().replace(" ", "-") for word in words}
 
 
-def commands_in(text: str) -> Iterator[list[str]]:
+def commands_in(page: Path) -> Iterator[list[str]]:
     """Our command lines in a page's shell blocks and in its code words, cut at pipes and comments."""
-    lines = [line for block in _SHELL.findall(text) for line in block.replace("\\\n", " ").splitlines()]
-    lines += re.findall(r"`(codexctl-ci [^`\n]+)`", text)
+    shell = blocks(page, "sh", "bash", "shell")
+    lines = [line for block in shell for line in block.text.replace("\\\n", " ").splitlines()]
+    lines += re.findall(r"`(codexctl-ci [^`\n]+)`", page.read_text())
     for line in lines:
         words = shlex.split(line, comments=True)
+        # Variables may be set before the command.
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            del words[0]
         if words[:1] == ["codexctl-ci"]:
             yield words[1:]
 
@@ -59,7 +52,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands_that_are_named_exist_with_their_options(page: Path) -> None:
     known = {command.name: command for command in COMMANDS}
-    for words in commands_in(page.read_text()):
+    for words in commands_in(page):
         names = [word for word in words if not word.startswith("-")]
         name = next((" ".join(names[:count]) for count in (2, 1) if " ".join(names[:count]) in known), "")
         general = {"--help", "-h", "--version"}

@@ -294,3 +294,12 @@ def test_review_runs_deploy_with_the_files_of_the_base(name: str) -> None:
         assert first["with"]["ref"] == "${{ github.event.pull_request.base.ref }}"
     ready = next(step for step in jobs["prepare"]["steps"] if step["uses"].endswith("ensure-ready"))
     assert ready["env"]["CODEXCTL_SOURCE"] == ".codexctl-ci/head"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_registry_is_plain_unless_a_repository_variable_says_otherwise(name: str) -> None:
+    for job in read(name)["jobs"].values():
+        for step in job.get("steps", ()):
+            for variable, value in step.get("env", {}).items():
+                if variable.startswith("CODEXCTL_KANIKO_"):
+                    assert value == f"${{{{ vars.{variable} || 'true' }}}}", (name, variable)
