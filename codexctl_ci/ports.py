@@ -363,6 +363,9 @@ class ImageRegistry(Protocol):
     def copy(self, source: str, target: str) -> str:
         """Make ``target`` what ``source`` is, with all platforms; the digest, the same in both."""
 
+    def labels(self, image: str) -> Mapping[str, str]:
+        """The labels of ``image`` (of its first platform), empty where there is no such image."""
+
 
 class BuildRecipes(Protocol):
     """What builds are made from, read from the project's files. Raises ConfigError for files that are not there."""
@@ -373,6 +376,12 @@ class BuildRecipes(Protocol):
     def key(self, image: BuiltImage, bases: Mapping[str, str]) -> str:
         """The tag that stands for the build's content. ``bases`` maps each of ``bases(image)`` to its digest."""
 
+    def parts(self, image: BuiltImage, bases: Mapping[str, str]) -> Mapping[str, str]:
+        """A short hash of each thing that goes into the key, by what it is: ``file a/b``, ``argument NAME``, …"""
+
+    def revision(self) -> str:
+        """The commit that the files come from, empty where that isn't known."""
+
 
 class ImageBuilder(Protocol):
     """What builds images and pushes them. ``parallel`` is how many builds it takes at once."""
@@ -380,5 +389,5 @@ class ImageBuilder(Protocol):
     @property
     def parallel(self) -> int: ...
 
-    def build(self, image: BuiltImage, destinations: Sequence[str]) -> str:
-        """Build, push to all ``destinations``, and return the digest. Raises CodexctlError with the last lines."""
+    def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
+        """Build, label, push to all ``destinations``, return the digest. Raises CodexctlError with the last lines."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_VERSION = 1
+_VERSION = 2
 TAG_PREFIX = "ck-"
 
 

@@ -1,34 +1,35 @@
-"""The files of a build context, as a hash."""
+"""The files of a build context, and their hash."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.images.dockerignore import Ignore
+from codexctl_ci.images.file_hashes import FileHashes
 
-_BLOCK = 1024 * 1024
+# A clone's history differs from clone to clone: it would build anew what is the same.
+_FIRST = ".git\n"
 
 
 def ignore_of(context: Path, dockerfile: Path) -> Ignore:
-    """The rules for this Dockerfile: ``<Dockerfile>.dockerignore`` beside it, else the context's ``.dockerignore``."""
+    """The rules for this Dockerfile: ``<Dockerfile>.dockerignore`` beside it, else the context's ``.dockerignore``.
+
+    ``.git`` is left out before them; a rule may take it back.
+    """
     for file in (dockerfile.with_name(dockerfile.name + ".dockerignore"), context / ".dockerignore"):
         if file.is_file():
-            return Ignore(file.read_bytes().decode("utf-8", "surrogateescape"), str(file))
-    return Ignore()
+            text = file.read_bytes().decode("utf-8", "surrogateescape")
+            return Ignore(_FIRST + text.removeprefix("\ufeff"), str(file))
+    return Ignore(_FIRST)
 
 
 def files_of(context: Path, ignore: Ignore) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Path and entry of all that the context holds, folders before what is in them, in a stable order.
-
-    ``.git`` is left out unless a rule takes it back: it differs from clone to clone.
-    """
-    if not context.is_dir():
-        raise ConfigError(f"the build context {context} is no folder", hint="check `context` of the image")
+    """Path and entry of all that the context holds, folders before what is in them, in a stable order."""
     yield from _walk(context, "", ignore)
 
 
@@ -36,46 +37,44 @@ def _walk(folder: Path, prefix: str, ignore: Ignore) -> Iterator[tuple[str, os.D
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
             path = prefix + entry.name
-            left_out = ignore.ignores(path) or (path == ".git" and not ignore.takes_back)
-            inside = entry.is_dir(follow_symlinks=False)
+            left_out = ignore.ignores(path)
             if not left_out:
                 yield path, entry
-            if inside and (not left_out or (ignore.takes_back and path != ".git")):
+            if (ignore.takes_back or not left_out) and entry.is_dir(follow_symlinks=False):
                 yield from _walk(Path(entry.path), path + "/", ignore)
 
 
-def hash_context(context: Path, ignore: Ignore) -> str:
-    """Hash over names, kinds, executable bits and contents of what the context holds. Times and owners don't count.
+def describe_context(context: Path, ignore: Ignore, hashes: FileHashes) -> dict[str, str]:
+    """For each path in the context its kind, its permissions and its content's hash. Times and owners don't count.
 
     Raises ConfigError for a file that can't be read.
     """
-    whole = hashlib.sha256()
+    found = {}
     for path, entry in files_of(context, ignore):
         try:
-            whole.update(_line(path, entry))
+            found[path] = _describe(entry, hashes)
         except OSError as error:
             raise ConfigError(f"{entry.path} cannot be read", reason=error.strerror or "") from None
+    return found
+
+
+def hash_of(files: Mapping[str, str]) -> str:
+    """One hash for what ``describe_context`` found."""
+    whole = hashlib.sha256()
+    for path, description in files.items():
+        # Lengths first, so that no name can pretend to be two.
+        name, text = os.fsencode(path), os.fsencode(description)
+        whole.update(b"%d:%s %d:%s\n" % (len(name), name, len(text), text))
     return whole.hexdigest()
 
 
-def _line(path: str, entry: os.DirEntry[str]) -> bytes:
-    mode = entry.stat(follow_symlinks=False).st_mode
+def _describe(entry: os.DirEntry[str], hashes: FileHashes) -> str:
+    found = entry.stat(follow_symlinks=False)
+    mode = found.st_mode
     if stat.S_ISLNK(mode):
-        kind, content = "l", Path(entry.path).readlink().as_posix()
-    elif stat.S_ISDIR(mode):
-        kind, content = "d", ""
-    elif stat.S_ISREG(mode):
-        kind, content = "x" if mode & stat.S_IXUSR else "f", _hash_file(Path(entry.path))
-    else:
-        kind, content = "o", ""
-    # Lengths first, so that no name can pretend to be two.
-    name = os.fsencode(path)
-    return b"%d:%s %s %s\n" % (len(name), name, kind.encode(), os.fsencode(content))
-
-
-def _hash_file(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb", buffering=0) as stream:
-        while block := stream.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+        # A link's own permissions mean nothing.
+        return f"l {Path(entry.path).readlink()}"
+    bits = stat.S_IMODE(mode)
+    if stat.S_ISREG(mode):
+        return f"f {bits:o} {hashes.of(entry.path, found)}"
+    return f"{'d' if stat.S_ISDIR(mode) else 'o'} {bits:o}"

@@ -32,7 +32,7 @@ class Ignore:
 
 
 def _rules(text: str, file: str) -> Iterator[tuple[re.Pattern[str], bool]]:
-    for line in text.removeprefix("\ufeff").split("\n"):
+    for line in text.split("\n"):
         pattern = line.strip()
         if not pattern or line.startswith("#"):
             continue

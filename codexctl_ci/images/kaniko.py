@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codexctl_ci.errors import CodexctlError
@@ -33,6 +33,7 @@ def kaniko_arguments(
     dockerfile: str,
     destinations: Sequence[str],
     argument_names: Iterable[str],
+    labels: Mapping[str, str],
     digest_file: str,
 ) -> list[str]:
     """The flags for one build.
@@ -45,6 +46,7 @@ def kaniko_arguments(
     found = [f"--context=dir://{context}", f"--dockerfile={dockerfile}", f"--digest-file={digest_file}"]
     found += [f"--destination={each}" for each in destinations]
     found += [f"--build-arg={name}" for name in sorted(argument_names)]
+    found += [f"--label={name}={value}" for name, value in sorted(labels.items())]
     # For push and pull alike, and for these registries alone.
     found += [f"--insecure-registry={host}" for host in plain]
     if options.skip_tls_verify:

@@ -37,7 +37,7 @@ class KanikoExecutor:
     parallel: int = 1
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def build(self, image: BuiltImage, destinations: Sequence[str]) -> str:
+    def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
         obj = f"image {image.name}"
         context, dockerfile = inside(self.root, image.context, obj), inside(self.root, image.dockerfile, obj)
         with self._turn, staged(self.root, context, dockerfile, image) as place, _scratch() as scratch:
@@ -50,6 +50,7 @@ class KanikoExecutor:
                     dockerfile=str(place.dockerfile),
                     destinations=destinations,
                     argument_names=image.build_args,
+                    labels=labels,
                     digest_file=str(note),
                 ),
                 "--cleanup",

@@ -72,12 +72,12 @@ class KanikoJobs:
     options: KanikoOptions
     parallel: int = 4
 
-    def build(self, image: BuiltImage, destinations: Sequence[str]) -> str:
+    def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
         name = _job_name(image, destinations)
         secret = self._secret(name, image)
         if secret is not None:
             self.cluster.apply(secret, force=True)
-        job = build_job(name, image, destinations, self.place, self.options, secret)
+        job = build_job(name, image, destinations, labels, self.place, self.options, secret)
         try:
             made = self._begin(job)
             if secret is not None:
@@ -176,6 +176,7 @@ def build_job(
     name: str,
     image: BuiltImage,
     destinations: Sequence[str],
+    labels: Mapping[str, str],
     place: JobPlace,
     options: KanikoOptions,
     secret: Manifest | None,
@@ -200,6 +201,7 @@ def build_job(
         dockerfile=f"{_GIVEN}/Dockerfile" if gathers else str(PurePosixPath(_SOURCE, image.dockerfile)),
         destinations=destinations,
         argument_names=image.build_args,
+        labels=labels,
         digest_file="/dev/termination-log",
     )
     kaniko = {
@@ -219,16 +221,16 @@ def build_job(
     }
     if gathers:
         pod["initContainers"] = [_gather(image, place, sources)]
-    labels = _labels(image)
+    marks = _labels(image)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": name, "namespace": place.namespace, "labels": labels},
+        "metadata": {"name": name, "namespace": place.namespace, "labels": marks},
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": int(place.timeout.total_seconds()),
             "ttlSecondsAfterFinished": _KEEP_SECONDS,
-            "template": {"metadata": {"labels": labels}, "spec": pod},
+            "template": {"metadata": {"labels": marks}, "spec": pod},
         },
     }
 

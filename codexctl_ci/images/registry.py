@@ -102,6 +102,12 @@ class Registries:
 
         return copy_image(self, source, target)
 
+    def labels(self, image: str) -> Mapping[str, str]:
+        """The labels of ``image`` (of its first platform), empty where there is no such image."""
+        from codexctl_ci.images.inspection import labels_of
+
+        return labels_of(self, image)
+
     def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
         """Store it under the reference's tag or digest; everything it names must be there."""
         self._call(

@@ -119,6 +119,8 @@ class _Work:
                 raise CodexctlError("there is nothing to build it with", obj=f"image {image.name}")
             with self._free:
                 log.info("image %s: building, %s", image.name, decision.why)
-                digest = self._builder.build(image, (f"{image.repository}:{decision.key}", image.reference))
+                digest = self._builder.build(
+                    image, (f"{image.repository}:{decision.key}", image.reference), decision.labels
+                )
         self._digests.learn(image.reference, digest)
         return digest

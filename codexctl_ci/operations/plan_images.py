@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from codexctl_ci.errors import CodexctlError, ConfigError
+from codexctl_ci.errors import ApiError, CodexctlError, ConfigError
 from codexctl_ci.ports import BuildRecipes, ImageRegistry
 from codexctl_ci.stack.image_actions import Action, Decision
 from codexctl_ci.stack.images import BuiltImage, ExternalImage
+from codexctl_ci.stack.made_of import KEY_LABEL, PARTS_LABEL, REVISION_LABEL, SECRET, changes, pack, summary
+
+log = logging.getLogger(__name__)
 
 Image = ExternalImage | BuiltImage
 
@@ -79,11 +83,31 @@ def decide_build(image: BuiltImage, recipes: BuildRecipes, registry: ImageRegist
     key = recipes.key(image, bases)
     digest = digests.of(f"{image.repository}:{key}")
     if digest is None:
-        return Decision(image.name, image.reference, Action.BUILD, "its content is new", key=key)
+        return _build(image, key, recipes.parts(image, bases), recipes.revision(), registry)
     source = f"{image.repository}:{key}"
     if registry.current(image.reference) == digest:
         return Decision(image.name, image.reference, Action.NONE, "the same content is there", digest, source, key)
     return Decision(image.name, image.reference, Action.TAG, f"the same content is there as {key}", digest, source, key)
+
+
+def _build(image: BuiltImage, key: str, parts: Mapping[str, str], revision: str, registry: ImageRegistry) -> Decision:
+    labels = {KEY_LABEL: key, PARTS_LABEL: pack(parts), REVISION_LABEL: revision}
+    labels = {name: value for name, value in labels.items() if value}
+    try:
+        before = registry.labels(image.reference)
+    except ApiError as error:
+        # It would only say why; whether to build is decided.
+        log.debug("image %s: its labels cannot be read: %s", image.name, error)
+        before = {}
+    said = changes(before.get(PARTS_LABEL, ""), parts)
+    secret = [name for name, part in sorted(parts.items()) if part == SECRET]
+    if said:
+        why = summary(said)
+    elif KEY_LABEL in before:
+        why = f"{' or '.join(secret)} changed" if secret else "its content is new"
+    else:
+        why = f"its content is new, and {image.tag} has nothing to compare it with"
+    return Decision(image.name, image.reference, Action.BUILD, why, key=key, changed=tuple(said), labels=labels)
 
 
 def order(images: Sequence[Image], recipes: BuildRecipes) -> dict[str, frozenset[str]]:
@@ -109,9 +133,20 @@ def _refuse_cycles(needs: Mapping[str, frozenset[str]]) -> None:
     while left:
         free = [name for name, wanted in left.items() if not wanted & left.keys()]
         if not free:
-            raise ConfigError("images wait for each other", obj=" -> ".join(sorted(left)), hint="break the circle")
+            circle = _circle(left)
+            raise ConfigError("images wait for each other", obj=" -> ".join(circle), hint="break the circle")
         for name in free:
             del left[name]
+
+
+def _circle(left: Mapping[str, frozenset[str]]) -> list[str]:
+    """The names on one circle, the first once more at its end. All in ``left`` stand on one of ``left``."""
+    path = [min(left)]
+    while True:
+        step = min(left[path[-1]] & left.keys())
+        if step in path:
+            return [*path[path.index(step) :], step]
+        path.append(step)
 
 
 def plan_images(images: Iterable[Image], registry: ImageRegistry, recipes: BuildRecipes) -> list[Decision]:

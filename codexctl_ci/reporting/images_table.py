@@ -22,13 +22,14 @@ def as_table(decisions: Sequence[Decision]) -> str:
 
 
 def as_json(decisions: Sequence[Decision]) -> str:
-    """A list of objects with name, action, why, reference, digest and key."""
+    """A list of objects with name, action, why, changed, reference, digest and key."""
     return json.dumps(
         [
             {
                 "name": each.name,
                 "action": each.action.value,
                 "why": each.why,
+                "changed": list(each.changed),
                 "reference": each.reference,
                 "digest": each.digest,
                 "key": each.key,

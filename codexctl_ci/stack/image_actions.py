@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -21,7 +22,8 @@ class Decision:
     """What an image needs and why.
 
     ``reference`` is what containers name, ``digest`` what it is or will be, empty while only the build will tell.
-    ``source`` is where a copy or a tag comes from; ``key`` the tag of a build's content.
+    ``source`` is where a copy or a tag comes from; ``key`` the tag of a build's content. ``changed`` says all that
+    differs from what the tag's image was made from, where that is known; ``labels`` go onto a build's image.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Decision:
     digest: str = ""
     source: str = ""
     key: str = ""
+    changed: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
+import subprocess
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +70,23 @@ class Shop:
         code = main(list(words), given)
         return code, self._actions()
 
+    def config(self, name: str, version: str) -> tuple[str, dict[str, str]]:
+        """An image's configuration with history as text, and its labels."""
+        manifest = json.loads(self.registry.manifest(f"{self.name}/{name}", version)[2])
+        text = self.registry.blob(f"{self.name}/{name}", manifest["config"]["digest"]).decode()
+        return text, json.loads(text)["config"]["Labels"]
+
     def _actions(self) -> dict[str, str]:
         summary = self.root / "summary"
         rows = summary.read_text().splitlines() if summary.exists() else []
         cells = [[cell.strip() for cell in row.split("|")] for row in rows if row.startswith("| ")]
         return {row[1]: row[2] for row in cells[2:]}
+
+
+def unpacked(label: str) -> dict[str, str]:
+    """What the label says that the image was made of."""
+    found: dict[str, str] = json.loads(zlib.decompress(base64.urlsafe_b64decode(label + "===")))[1]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +162,46 @@ def test_failed_build_names_the_image_and_leaves_out_what_stands_on_it(
     text = capfd.readouterr().err
     assert code == 1 and actions == {"base": "copy", "api": "failed", "web": "failed"}
     assert "image api: Kaniko ended with exit code" in text and "web: left out, it stands on api" in text
+
+
+def test_plan_says_which_file_argument_or_base_changed(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+    def changed() -> dict[str, list[str]]:
+        capfd.readouterr()
+        assert shop.run("images", "plan", "-o", "json")[0] == 0
+        return {row["name"]: row["changed"] for row in json.loads(capfd.readouterr().out)}
+
+    assert shop.run("ci", "images")[0] == 0 and changed() == {"base": [], "api": [], "web": []}
+    project = shop.root / "project"
+    (project / "api" / "main.py").chmod(0o755)
+    (project / "shared" / "more").write_text("")
+    assert changed()["api"] == ["api/main.py changed", "shared/more is new"]
+    (project / "services.yaml").write_text((project / "services.yaml").read_text().replace("BASE:", "LEVEL: 1, BASE:"))
+    assert changed()["api"] == ["argument LEVEL is new", "api/main.py changed", "shared/more is new"]
+    (project / "web" / "page").write_text("another\n")
+    shop.upstream.push(f"{shop.name}/base:1", {"bin": b"hello again"})
+    shop.run("images", "mirror")
+    assert changed()["api"][1].startswith(f"base {shop.registry.host}/{shop.name}/base:1 moved from ")
+    capfd.readouterr()
+    shop.run("images", "plan")
+    assert "api, on which it stands, will be built" in capfd.readouterr().out
+
+
+def test_image_is_labelled_with_key_and_revision_and_nothing_of_a_secret(shop: Shop) -> None:
+    project = shop.root / "project"
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        given = {"HOME": str(shop.root), "PATH": os.environ["PATH"]}
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+        subprocess.run(["git", *identity, *words], cwd=project, env=given, check=True)
+    assert shop.run("ci", "images")[0] == 0
+    config, labels = shop.config("api", "v1")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, stdout=subprocess.PIPE, text=True, check=True)
+    assert labels["org.opencontainers.image.revision"] == head.stdout.strip()
+    assert shop.registry.manifest(f"{shop.name}/api", labels["io.codexctl.content-key"])[0] == 200
+    assert "hunter2" not in config
+    made_of = unpacked(labels["io.codexctl.made-of"])
+    assert made_of["argument NPM_TOKEN"] == "secret" and "file api/main.py" in made_of
+    digests = [hashlib.new(name, b"npm-hunter2-token").hexdigest()[:8] for name in ("sha256", "sha1", "md5")]
+    assert not [digest for digest in digests if digest in json.dumps([made_of, labels])]
 
 
 def test_plan_changes_nothing(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+from codexctl_ci import process
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.cluster import cache_dir
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.images.connection import Trust, proxies_of
 from codexctl_ci.images.credentials import load_docker_config
+from codexctl_ci.images.file_hashes import FileHashes
 from codexctl_ci.images.kaniko import KanikoOptions
 from codexctl_ci.images.recipes import Recipes
 from codexctl_ci.images.reference import parse_reference
@@ -69,7 +75,30 @@ def open_recipes(inv: Invocation, project: Project) -> Recipes:
     def is_secret(name: str, value: str) -> bool:
         return bool(_SECRET_NAME.search(name)) or inv.redact.finds(value)
 
-    return Recipes(checkout_root(inv, project), f"linux/{_MACHINES.get(machine, machine)}", "kaniko", is_secret)
+    root = checkout_root(inv, project)
+    return Recipes(
+        root,
+        f"linux/{_MACHINES.get(machine, machine)}",
+        "kaniko",
+        is_secret,
+        FileHashes(_remembered(inv, root)),
+        partial(_revision, inv.environ, root),
+    )
+
+
+def _remembered(inv: Invocation, root: Path) -> Path | None:
+    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+    cache = cache_dir(inv)
+    return cache / "contexts" / f"{name}.json" if cache else None
+
+
+def _revision(environ: Mapping[str, str], root: Path) -> str:
+    argv = ["git", "-c", "safe.directory=*", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        done = process.run(argv, env={"PATH": environ.get("PATH", os.defpath), "GIT_CONFIG_GLOBAL": os.devnull})
+    except OSError:
+        return ""
+    return done.stdout.decode().strip() if done.ok else ""
 
 
 def project_root(project: Project) -> Path:

@@ -9,9 +9,10 @@ import pytest
 
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.images.content_key import Ingredients, content_key
-from codexctl_ci.images.context import files_of, hash_context, ignore_of
+from codexctl_ci.images.context import describe_context, files_of, hash_of, ignore_of
 from codexctl_ci.images.dockerfile import base_images
 from codexctl_ci.images.dockerignore import Ignore
+from codexctl_ci.images.file_hashes import FileHashes
 from codexctl_ci.images.named_contexts import with_stages
 from codexctl_ci.images.reference import parse_reference
 
@@ -69,7 +70,7 @@ def test_what_names_no_image_is_refused(text: str) -> None:
         # A folder of its own taken back takes back what a rule before left out in it.
         (["a/*", "!a"], [], ["a", "a/b"]),
         (["[^a]", "!\\[x\\]", "[a-c]?"], ["b", "[", "bb"], ["a", "[x]", "dd"]),
-        (["\ufeffdocs\r", " #a\r", "a b \r"], ["docs/x", "#a", "a b"], ["a"]),
+        (["docs\r", " #a\r", "a b \r"], ["docs/x", "#a", "a b"], ["a"]),
         (["/", ".", "..", "../a", "x\x0cy"], ["x\x0cy"], ["a", "x", "y"]),
     ],
 )
@@ -138,7 +139,7 @@ def tree(root: Path) -> Path:
 
 
 def hashed(root: Path) -> str:
-    return hash_context(root, ignore_of(root, root / "Dockerfile"))
+    return hash_of(describe_context(root, ignore_of(root, root / "Dockerfile"), FileHashes()))
 
 
 def test_hash_of_a_context_changes_with_what_is_in_it_and_with_nothing_else(tmp_path: Path) -> None:
@@ -152,6 +153,10 @@ def test_hash_of_a_context_changes_with_what_is_in_it_and_with_nothing_else(tmp_
     seen = {first}
     (root / "src" / "a.py").chmod(0o755)
     seen.add(hashed(root))
+    (root / "src" / "a.py").chmod(0o750)
+    seen.add(hashed(root))
+    (root / "src").chmod(0o700)
+    seen.add(hashed(root))
     (root / "src" / "a.py").write_text("b")
     seen.add(hashed(root))
     (root / "empty").mkdir()
@@ -161,18 +166,25 @@ def test_hash_of_a_context_changes_with_what_is_in_it_and_with_nothing_else(tmp_
     (root / "link").unlink()
     (root / "link").symlink_to("src/b.py")
     seen.add(hashed(root))
-    assert len(seen) == 6
+    assert len(seen) == 8
+
+
+def test_history_is_left_out_unless_a_rule_takes_just_that_back(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    (root / ".dockerignore").write_bytes(b"\xef\xbb\xbf*.log\r\n!keep.log\r\nsrc\r\n")
+
+    def paths() -> list[str]:
+        return [path for path, _ in files_of(root, ignore_of(root, root / "Dockerfile"))]
+
+    assert paths() == [".dockerignore", "link"]
+    (root / ".dockerignore").write_text("*\n!.git\n")
+    assert paths() == [".git", ".git/index"]
 
 
 def test_rules_beside_the_dockerfile_win(tmp_path: Path) -> None:
     root = tree(tmp_path / "one")
     (root / "api.Dockerfile.dockerignore").write_text("*\n!src/a.py\n")
     assert [path for path, _ in files_of(root, ignore_of(root, root / "api.Dockerfile"))] == ["src/a.py"]
-
-
-def test_context_that_is_no_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere"):
-        hash_context(tmp_path / "nowhere", Ignore())
 
 
 INGREDIENTS = Ingredients(

@@ -13,6 +13,7 @@ from codexctl_ci.operations.build_images import bring_images, failed
 from codexctl_ci.operations.plan_images import order, plan_images
 from codexctl_ci.stack.image_actions import ImageResult
 from codexctl_ci.stack.images import BuiltImage, ExternalImage
+from codexctl_ci.stack.made_of import SECRET
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Shelf:
 
     images: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    label_sets: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def digest(self, image: str) -> str | None:
         self.asked.append(("head", image))
@@ -35,6 +37,9 @@ class Shelf:
         self.images[f"{image.rpartition(':')[0]}:{tag}"] = self.images[image]
         return self.images[image]
 
+    def labels(self, image: str) -> Mapping[str, str]:
+        return self.label_sets.get(image, {})
+
     def copy(self, source: str, target: str) -> str:
         self.asked.append(("copy", source))
         self.images[target] = source.partition("@")[2]
@@ -47,12 +52,20 @@ class Recipes:
 
     stands_on: Mapping[str, list[str]] = field(default_factory=dict)
     content: dict[str, str] = field(default_factory=dict)
+    more: dict[str, str] = field(default_factory=dict)
 
     def bases(self, image: BuiltImage) -> list[str]:
         return self.stands_on.get(image.name, [])
 
     def key(self, image: BuiltImage, bases: Mapping[str, str]) -> str:
         return "ck-" + "-".join([image.name, self.content.get(image.name, "1"), *bases.values()])
+
+    def parts(self, image: BuiltImage, bases: Mapping[str, str]) -> Mapping[str, str]:
+        found = {f"base {name}": digest.removeprefix("sha256:") for name, digest in bases.items()}
+        return {"file main.py": self.content.get(image.name, "1"), **self.more, **found}
+
+    def revision(self) -> str:
+        return "c0ffee"
 
 
 @dataclass
@@ -65,7 +78,7 @@ class Builder:
     together: threading.Barrier | None = None
     built: list[str] = field(default_factory=list)
 
-    def build(self, image: BuiltImage, destinations: Sequence[str]) -> str:
+    def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
         if self.together is not None:
             self.together.wait()
         if image.name in self.broken:
@@ -74,6 +87,7 @@ class Builder:
         digest = f"sha256:{image.name}{len(self.built)}"
         for each in destinations:
             self.shelf.images[each] = digest
+            self.shelf.label_sets[each] = labels
         return digest
 
 
@@ -121,6 +135,48 @@ def test_base_that_moved_builds_what_stands_on_it() -> None:
     registry.images["up/base:1"] = "sha256:c"
     results = bring_images([BASE, API, WEB], registry, recipes, builder)
     assert actions(results) == ["copy", "build", "build"] and "moved from b to c" in results[0].decision.why
+
+
+def test_reason_to_build_is_what_changed_since_the_image_that_the_tag_names() -> None:
+    registry, recipes = shelf(), Recipes(STANDS)
+    builder = Builder(registry)
+
+    def why(**content: str) -> list[str]:
+        recipes.content.update(content)
+        decisions = [result.decision for result in bring_images([BASE, API], registry, recipes, builder)]
+        return [decisions[1].why, *decisions[1].changed]
+
+    assert why() == ["its content is new, and v1 has nothing to compare it with"]
+    assert why(api="2") == ["main.py changed", "main.py changed"]
+    recipes.more["argument TOKEN"] = SECRET
+    recipes.more |= {f"file {name}": "1" for name in "abcd"}
+    first, *all_of_it = why(api="3")
+    assert first == "argument TOKEN is new, a is new, b is new and 3 more" and len(all_of_it) == 6
+    # The label can't tell of a secret more than its name.
+    assert why(api="3 with another token") == ["main.py changed", "main.py changed"]
+    registry.images["up/base:1"] = "sha256:c"
+    assert why() == ["base r/base:1 moved from b to c", "base r/base:1 moved from b to c"]
+    label = registry.label_sets["r/api:v1"]
+    assert label["org.opencontainers.image.revision"] == "c0ffee" and label["io.codexctl.content-key"].startswith("ck-")
+
+
+def test_secret_that_changed_is_guessed_when_nothing_else_did() -> None:
+    registry, recipes = shelf(), Recipes(more={"argument TOKEN": SECRET})
+    builder = Builder(registry)
+    bring_images([API], registry, recipes, builder)
+    registry.images.pop("r/api:ck-api-1")
+    (result,) = bring_images([API], registry, recipes, builder)
+    assert result.decision.why == "argument TOKEN changed"
+
+
+def test_reason_that_cannot_be_found_hinders_no_build() -> None:
+    class Unreadable(Shelf):
+        def labels(self, image: str) -> Mapping[str, str]:
+            raise ApiError("GET", status=502, obj=image)
+
+    registry = Unreadable()
+    (result,) = bring_images([API], registry, Recipes(), Builder(registry))
+    assert result.decision.why.startswith("its content is new") and not result.error
 
 
 def test_source_pinned_by_digest_is_not_asked_for() -> None:
