@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-import yaml
 
 from codexctl_ci.errors import ApiError
 from codexctl_ci.kube.client import Cluster
@@ -18,7 +17,7 @@ from codexctl_ci.operations.slot_lock import OperationLock
 from codexctl_ci.slots.claims import Claim
 from codexctl_ci.slots.leases import API_VERSION, KIND
 from codexctl_ci.stack.objects import Manifest, Ref
-from tests.support.runner_account import SHIPPED, shipped_runner
+from tests.support.runner_account import shipped_runner
 from tests.support.slot_scene import SlotScene
 
 Try = Callable[[Cluster, "Other"], object]
@@ -174,13 +173,3 @@ def test_another_project_is_out_of_a_deployers_reach(
     with pytest.raises(ApiError) as denied:
         FORBIDDEN[what](inside, other)
     assert denied.value.status in (403, 422)
-
-
-@pytest.mark.parametrize("file", ["gc.yaml", "runner.yaml", "model-proxy.yaml"])
-def test_shipped_manifests_are_accepted_by_the_api(cluster: Cluster, file: str) -> None:
-    text = (SHIPPED.parent / file).read_text("utf-8")
-    for item in yaml.safe_load_all(text):
-        if item and (cluster.namespaced(item["apiVersion"], item["kind"]) is False or file == "gc.yaml"):
-            if item["metadata"].get("namespace"):
-                item["metadata"]["namespace"] = "default"
-            cluster.apply(item, dry_run=True)
