@@ -15,11 +15,9 @@ from codexctl_ci.guardrails.patch import judge_change
 from codexctl_ci.guardrails.policy import FileChange
 from codexctl_ci.stack.rendering import render
 from codexctl_ci.stack.variables import Inputs
-from tests.support.github_imitation import Shop, imitation, shop
+from tests.support.github_imitation import Shop
 from tests.support.pages import ROOT, blocks
 from tests.support.projects import load, write_files
-
-__all__ = ["imitation", "shop"]
 
 PAGE = ROOT / "docs/how-to.md"
 

@@ -1,4 +1,4 @@
-"""Prompts of every kind and language. Goldens are written anew with UPDATE_GOLDENS=1."""
+"""Prompts of every kind and language. Goldens are written anew with GOLDENS=write."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ ALL = [(kind, lang, mode) for kind in KINDS for lang in ("en", "ru") for mode in
 def test_prompt_is_the_golden_one(kind: str, lang: str, mode: str) -> None:
     file = Path(__file__).parent / "goldens" / f"{kind}.{lang}.{mode}.md"
     text = compose(replace(BRIEF, kind=kind, lang=lang, mode=mode, infra_unhealthy=mode == "short"))
-    if os.environ.get("UPDATE_GOLDENS"):
+    if os.environ.get("GOLDENS") == "write":
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, "utf-8")
     assert text == file.read_text("utf-8")
