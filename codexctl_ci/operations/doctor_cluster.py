@@ -78,7 +78,9 @@ def rights(cluster: ClusterApi, stacks: Iterable[Stack], state: str, *, go_recor
             "examples/cluster/runner.yaml gives the runner's account what it needs; for the rest of your stack, paste"
         )
         words = f"{len(missing)} of {len(asked)} are missing: {listed}"
-        yield Finding("cluster", "rights", Level.FAIL, words, advice, rbac_yaml(missing, whoami(cluster)))
+        places = {right.namespace for right in missing} - {""}
+        paste = rbac_yaml(missing, whoami(cluster), absent=[name for name in places if not _is_there(cluster, name)])
+        yield Finding("cluster", "rights", Level.FAIL, words, advice, paste)
     else:
         yield Finding("cluster", "rights", Level.OK, f"all {len(asked)} are there")
     yield from _deployer(cluster)
@@ -111,6 +113,16 @@ def whoami(cluster: ClusterApi) -> str:
     except ApiError:
         status = {}
     return str((status.get("userInfo") or {}).get("username") or _SHIPPED_ACCOUNT)
+
+
+def _is_there(cluster: ClusterApi, namespace: str) -> bool:
+    """False too where we may not look: making one that is there again changes nothing."""
+    try:
+        return cluster.get(Ref("v1", "Namespace", namespace)) is not None
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return False
 
 
 def clock(cluster: ClusterApi, now: Callable[[], datetime]) -> Iterator[Finding]:

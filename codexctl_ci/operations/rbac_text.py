@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from codexctl_ci.operations.preflight import Right
@@ -13,31 +14,42 @@ _NAME = "codexctl-missing-rights"
 _ACCOUNT = "system:serviceaccount:"
 
 
-def rbac_yaml(missing: Iterable[Right], user: str) -> str:
-    """Roles that give ``user`` (as the API server calls it) all that is missing, and their bindings."""
+def rbac_yaml(missing: Iterable[Right], user: str, *, absent: Iterable[str] = ()) -> str:
+    """Roles that give ``user`` (as the API server calls it) all that is missing, and their bindings.
+
+    ``absent`` are namespaces that have to be made before. What was pasted earlier, or for another project, keeps its
+    name and so its rules.
+    """
     by_place: dict[str, list[Right]] = {}
     for right in sorted(missing):
         by_place.setdefault(right.namespace, []).append(right)
-    objects: list[Manifest] = []
+    objects: list[Manifest] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in sorted(absent)
+    ]
     for namespace, rights in by_place.items():
         kind = "Role" if namespace else "ClusterRole"
-        metadata = {"name": _NAME} | ({"namespace": namespace} if namespace else {})
+        name = f"{_NAME}-{_mark(user, rights)}"
+        metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
         head = {"apiVersion": f"{_API}/v1", "metadata": metadata}
         objects.append({**head, "kind": kind, "rules": _rules(rights)})
-        role = {"apiGroup": _API, "kind": kind, "name": _NAME}
+        role = {"apiGroup": _API, "kind": kind, "name": name}
         objects.append({**head, "kind": f"{kind}Binding", "roleRef": role, "subjects": [_subject(user)]})
     return to_yaml(objects)
 
 
 def bind_yaml(role: str, user: str) -> str:
     """What lets ``user`` hand out the ClusterRole ``role``."""
-    name = f"codexctl-bind-{role}"
+    name = f"codexctl-bind-{role}-{_mark(user)}"
     head = {"apiVersion": f"{_API}/v1", "metadata": {"name": name}}
     rule = {"apiGroups": [_API], "resources": ["clusterroles"], "resourceNames": [role], "verbs": ["get", "bind"]}
     binding = {"roleRef": {"apiGroup": _API, "kind": "ClusterRole", "name": name}, "subjects": [_subject(user)]}
     return to_yaml(
         [{**head, "kind": "ClusterRole", "rules": [rule]}, {**head, "kind": "ClusterRoleBinding", **binding}]
     )
+
+
+def _mark(*what: object) -> str:
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:8]
 
 
 def resource(kind: str) -> str:

@@ -23,11 +23,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def look(
-    state: State, folder: Path, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
+    state: State, folder: Path, kubeconfig: Path, capsys: pytest.CaptureFixture[str], called: str = "pantry"
 ) -> tuple[int, dict[str, dict[str, str]]]:
-    """Exit code and findings by area and name, in a copy of the example with a repository of its own."""
+    """Exit code and findings by area and name, in a copy of the example with a repository of its own.
+
+    ``called`` is the project's name.
+    """
     project = folder / "project"
-    shutil.copytree(ROOT / "examples" / "project-example", project)
+    shutil.copytree(ROOT / "examples" / "project-example", project, dirs_exist_ok=True)
+    services = project / "services.yaml"
+    services.write_text(services.read_text().replace("project: pantry\n", f"project: {called}\n"))
     github = GitHub.from_state(state.github_state)
     name = new_name("pantry")
     owner = github.person("olga")
@@ -82,3 +87,34 @@ def test_account_without_rights_is_told_which_it_needs(
     assert code == 1 and found["cluster: rights"]["level"] == "fail"
     assert "create Namespace cluster-wide" in found["cluster: rights"]["words"]
     assert "runner.yaml" in found["cluster: rights"]["advice"]
+
+
+def test_pasting_what_is_printed_gives_the_missing_rights(
+    sandbox: State, admin: Kubectl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = new_name("pasted")
+    with fresh_namespace(admin) as namespace:
+        kubeconfig = kubeconfig_of_account(sandbox, admin.within(namespace), "default", tmp_path / "kubeconfig")
+        code, found = look(sandbox, tmp_path, kubeconfig, capsys, name)
+        assert code == 1 and found["cluster: rights"]["level"] == found["cluster: slots' role"]["level"] == "fail"
+        pasted = [row["paste"] for row in found.values() if row["paste"]]
+        made = [item for text in pasted for item in yaml.safe_load_all(text) if item]
+        try:
+            for item in made:
+                admin.within(item["metadata"].get("namespace", "default")).apply(item)
+
+            def answered() -> bool:
+                _, found = look(sandbox, tmp_path, kubeconfig, capsys, name)
+                return {found["cluster: rights"]["level"], found["cluster: slots' role"]["level"]} == {"ok"}
+
+            until(answered, "the rights are in force")
+            account = Kubectl(kubeconfig, f"{name}-ai-staging")
+            account("create", "configmap", "mine")
+            account("create", "namespace", f"{name}-dev-1", "--dry-run=server")
+            assert account.attempt("get", "secrets", "--all-namespaces").returncode != 0
+        finally:
+            for item in made:
+                kind, its = item["kind"], item["metadata"]
+                admin.within(its.get("namespace", "default"))(
+                    "delete", kind, its["name"], "--wait=false", "--ignore-not-found"
+                )

@@ -16,6 +16,8 @@ from codexctl_ci.operations import doctor_agent, doctor_cluster, doctor_github, 
 from codexctl_ci.operations.doctor import Check, Finding, Level, examine, failed
 from codexctl_ci.operations.doctor_cluster import Stack
 from codexctl_ci.operations.doctor_project import WORKFLOWS
+from codexctl_ci.operations.preflight import Right
+from codexctl_ci.operations.rbac_text import rbac_yaml
 from codexctl_ci.operations.slot_access import ROLE
 from codexctl_ci.reporting import doctor_table
 from tests.support.memory_cluster import MemoryCluster
@@ -161,6 +163,18 @@ def test_missing_rights_are_listed_and_only_those_outside_of_slots_count() -> No
     assert [subject["kind"] for subject in binding["subjects"]] == ["ServiceAccount"]
     assert found["slots' role"].level is Level.FAIL
     assert "codexctl-slot" not in levels(doctor_cluster.rights(MemoryCluster(), stacks, "s", go_records=False))
+
+
+def test_what_is_pasted_later_takes_nothing_away_from_what_was_pasted_before() -> None:
+    def names(user: str, *verbs: str) -> set[str]:
+        text = rbac_yaml([Right(verb, "v1", "Pod", "shop") for verb in verbs], user, absent=["shop"])
+        namespace, *rest = yaml.safe_load_all(text)
+        assert (namespace["kind"], namespace["metadata"]) == ("Namespace", {"name": "shop"})
+        return {item["metadata"]["name"] for item in rest}
+
+    assert names("ann", "get") == names("ann", "get")
+    sets = [names("ann", "get"), names("ann", "list"), names("bob", "get")]
+    assert len(set.union(*sets)) == 3
 
 
 @pytest.mark.parametrize(
