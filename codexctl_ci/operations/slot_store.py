@@ -150,5 +150,5 @@ def check_epoch(record: SlotRecord, epoch: int) -> None:
         "the slot has moved on, so this run must not touch it",
         obj=f"slot {record.slot} of {record.project} ({record.env})",
         reason=f"{owner} (epoch {record.epoch}, this run has {epoch})",
-        hint="run the workflow again: it leases a slot anew",
+        hint="re-run all jobs of the workflow, not the failed ones alone: the first ones lease a slot anew",
     )

@@ -15,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 RUN_ID = 4711
+ATTEMPT = "2"
 REPOSITORY = "acme/shop"
 
 
@@ -116,7 +117,15 @@ def load(name: str) -> dict[str, Any]:
 
 def evaluate(expression: str, event: dict[str, Any], needs: dict[str, Any] | None = None) -> object:
     """The value of one of GitHub's expressions; Python's `and` and `or` choose operands as GitHub's do."""
-    known = {"github": {"event": event, "run_id": RUN_ID, "repository": REPOSITORY, "ref": "refs/heads/main"}}
+    known = {
+        "github": {
+            "event": event,
+            "run_id": RUN_ID,
+            "run_attempt": ATTEMPT,
+            "repository": REPOSITORY,
+            "ref": "refs/heads/main",
+        }
+    }
     contexts = known | {"needs": needs or {}}
 
     def look(path: str) -> object:
@@ -227,10 +236,28 @@ def test_slot_is_given_back_only_where_this_run_made_it_and_no_agent_began() -> 
             ("false", "skipped", False),
             ("", "skipped", False),  # the guard did not pass, or the slot was not leased
         ):
-            needs = {maker: {"outputs": {"created": created}}, "agent": {"result": agent}}
+            outputs = {"created": created, "attempt": ATTEMPT}
+            needs = {maker: {"outputs": outputs}, "agent": {"result": agent}}
             assert bool(evaluate(give_back["if"], {}, needs)) == expected
+            if maker == "slot":
+                # Leased by an earlier attempt: whoever re-ran the failed jobs wants it.
+                assert not evaluate(give_back["if"], {}, {**needs, "slot": {"outputs": {**outputs, "attempt": "1"}}})
         given = give_back["env"]
         assert "needs" in given["CODEXCTL_EPOCH"] and "CODEXCTL_FORCE" not in given and "force" not in give_back["with"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "slot" in read(name)["jobs"]])
+def test_failed_jobs_that_are_run_again_present_no_slot_of_an_earlier_attempt(name: str) -> None:
+    jobs = load(name)["jobs"]
+    assert jobs["slot"]["outputs"]["attempt"] == "${{ github.run_attempt }}"
+    for key, output in (("CODEXCTL_SLOT", "slot"), ("CODEXCTL_EPOCH", "epoch")):
+        for attempt, expected in ((ATTEMPT, "5"), ("1", "")):
+            needs = {"slot": {"outputs": {output: "5", "attempt": attempt}}}
+            assert evaluate(jobs["deploy"]["env"][key], {}, needs) == expected
+        # What comes after works in the slot that the deploy had.
+        assert jobs["deploy"]["outputs"][output] == f"${{{{ steps.ready.outputs.{output} }}}}"
+        for job in ("agent", "publish"):
+            assert jobs[job]["env"][key] == f"${{{{ needs.deploy.outputs.{output} }}}}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -131,8 +131,9 @@ def test_run_with_an_older_epoch_is_refused(scene: SlotScene) -> None:
     epoch = scene.ensure(7).record.epoch
     assert scene.ensure(7, epoch=epoch).record.epoch == epoch
     scene.clean(1)
-    with pytest.raises(SlotMoved):
+    with pytest.raises(SlotMoved, match="re-run all jobs"):
         scene.ensure(7, epoch=epoch)
+    # As the deploy of a later attempt does, to which the slot's job was not run again.
     assert scene.ensure(7).record.epoch > epoch
     with pytest.raises(SlotMoved):
         scene.ensure(7, epoch=epoch)
