@@ -202,6 +202,9 @@ BUILDER = _text("builder", "Where Kaniko runs.", "auto", choices=("auto", "execu
 KANIKO_EXECUTOR = _text("kaniko_executor", "Kaniko's executor.", "/kaniko/executor", metavar="PATH")
 KANIKO_IMAGE = _text("kaniko_image", "Image of a build Job.", metavar="IMAGE")
 KANIKO_PRIVILEGED = _switch("kaniko_privileged", "Build Jobs are privileged; Kaniko itself needs no more than root.")
+REGISTRY_MIRROR = _names(
+    "registry_mirror", "Pull-through caches that are asked before Docker Hub.", fallbacks=("KANIKO_REGISTRY_MIRROR",)
+)
 KANIKO_INSECURE = _switch("kaniko_insecure", "The registry speaks plain HTTP.")
 KANIKO_SKIP_TLS_VERIFY = _switch("kaniko_skip_tls_verify", "Don't check the registry's certificate on push.")
 KANIKO_SKIP_TLS_VERIFY_PULL = _switch("kaniko_skip_tls_verify_pull", "Don't check certificates on pull.")

@@ -111,7 +111,7 @@ class Connection:
                     headers={"User-Agent": f"codexctl-ci/{__version__}", **headers},
                     body=body,
                     preload_content=not stream,
-                    retries=urllib3.Retry(0, redirect=5 if method in ("GET", "HEAD") else 0, raise_on_redirect=False),
+                    retries=_redirects(5 if method in ("GET", "HEAD") else 0),
                     timeout=urllib3.Timeout(connect=10.0, read=300.0),
                 )
             except (HTTPError, OSError) as error:
@@ -123,14 +123,18 @@ class Connection:
                         reason=_plain(error),
                         hint="is the registry up and reachable from here?",
                     ) from None
-                self._pause(min(2.0 ** (attempt - 1) * 0.2, 5.0))
+                self.back_off(attempt)
                 continue
             if response.status not in _PASSING or last:
                 return response
             pause = _retry_after(response.headers.get("Retry-After"))
             response.drain_conn()
-            self._pause(pause if pause is not None else min(2.0 ** (attempt - 1) * 0.2, 5.0))
+            self.back_off(attempt, pause)
         raise AssertionError("unreachable")
+
+    def back_off(self, attempt: int, asked: float | None = None) -> None:
+        """Wait after try number ``attempt`` (from 1): the seconds ``asked`` for, or a little more each time."""
+        self._pause(asked if asked is not None else min(2.0 ** (attempt - 1) * 0.2, 5.0))
 
     def _pool(self, host: str, url: str) -> urllib3.PoolManager:
         checked = self._trust.checks(host)
@@ -154,6 +158,11 @@ class Connection:
         proxy = proxies.get(scheme) or proxies.get("all") or ""
         bypassed = proxy_bypass_environment(host, proxies)
         return "" if not proxy or bypassed else proxy
+
+
+def _redirects(most: int) -> urllib3.Retry:
+    """No second try of urllib3's own, but so many redirects: blobs often lie in a store beside the registry."""
+    return urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=most, raise_on_redirect=False)
 
 
 def _plain(error: BaseException) -> str:

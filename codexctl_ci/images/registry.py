@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin
 
@@ -14,6 +15,8 @@ from codexctl_ci.images.authentication import Authentication
 from codexctl_ci.images.connection import Connection, Response, Trust
 from codexctl_ci.images.credentials import DockerConfig
 from codexctl_ci.images.reference import DOCKER_HUB, Reference, parse_reference
+
+log = logging.getLogger(__name__)
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -47,7 +50,10 @@ class Manifest:
 
 
 class Registries:
-    """All registries, each by its host. ``mirrors`` are asked before Docker Hub, in order. Usable from many threads.
+    """All registries, each by its host. Usable from many threads.
+
+    ``mirrors`` (host, and a path where there is one) are asked before Docker Hub, in order; one that fails is passed
+    over, and one that doesn't answer is not asked again.
 
     Every method raises ApiError for an answer that it doesn't list.
     """
@@ -55,18 +61,15 @@ class Registries:
     def __init__(self, trust: Trust, config: DockerConfig, mirrors: Sequence[str] = ()) -> None:
         self.connection = Connection(trust)
         self._login = Authentication(self.connection, config)
-        self._mirrors = tuple(mirrors)
+        self.mirrors = tuple(mirrors)
+        self._silent: set[str] = set()
 
     def digest(self, image: str) -> str | None:
         """The digest of what ``image`` names now, None where the registry has no such image. One HEAD."""
-        for reference in self._places(parse_reference(image)):
-            response = self._call(
-                "HEAD", reference, _manifest_path(reference), headers={"Accept": _ACCEPT}, ok=(200, 404)
-            )
-            if response.status == 200:
-                known = response.headers.get("Docker-Content-Digest")
-                return known or self.manifest(reference).digest
-        return None
+        response, place = self._read("HEAD", parse_reference(image), _manifest_path, {"Accept": _ACCEPT}, (200, 404))
+        if response.status == 404:
+            return None
+        return response.headers.get("Docker-Content-Digest") or self.manifest(place).digest
 
     def current(self, image: str) -> str | None:
         """Like ``digest``, but by reading the manifest."""
@@ -86,15 +89,7 @@ class Registries:
 
     def manifest(self, reference: Reference) -> Manifest:
         """Raises ApiError with status 404 where it isn't there, and where the body doesn't fit the digest."""
-        places = self._places(reference)
-        for place in places:
-            last = place is places[-1]
-            response = self._call(
-                "GET", place, _manifest_path(place), headers={"Accept": _ACCEPT}, ok=(200,) if last else (200, 404)
-            )
-            if response.status == 200:
-                return _checked(response, place)
-        raise AssertionError("unreachable")
+        return _checked(*self._read("GET", reference, _manifest_path, {"Accept": _ACCEPT}, (200,)))
 
     def copy(self, source: str, target: str) -> str:
         """Make ``target`` what ``source`` is, with all platforms; the digest, the same in both."""
@@ -110,7 +105,7 @@ class Registries:
 
     def put_manifest(self, reference: Reference, manifest: Manifest) -> None:
         """Store it under the reference's tag or digest; everything it names must be there."""
-        self._call(
+        self.call(
             "PUT",
             reference,
             _manifest_path(reference),
@@ -123,19 +118,16 @@ class Registries:
     def has_blob(self, reference: Reference, digest: str) -> bool:
         """Whether the repository has the blob."""
         path = f"/v2/{reference.repository}/blobs/{_digest(digest)}"
-        return self._call("HEAD", reference, path, ok=(200, 404)).status == 200
+        return self.call("HEAD", reference, path, ok=(200, 404)).status == 200
 
-    def open_blob(self, reference: Reference, digest: str) -> Response:
-        """The blob as a stream; the caller releases it."""
-        places = self._places(reference)
-        for place in places:
-            path = f"/v2/{place.repository}/blobs/{_digest(digest)}"
-            ok = (200,) if place is places[-1] else (200, 404)
-            response = self._call("GET", place, path, ok=ok, stream=True)
-            if response.status == 200:
-                return response
-            response.drain_conn()
-        raise AssertionError("unreachable")
+    def open_blob(self, reference: Reference, digest: str, begin: int = 0) -> Response:
+        """The blob as a stream, from byte ``begin`` on where the status is 206; the caller releases it."""
+        headers = {"Range": f"bytes={begin}-"} if begin else {}
+
+        def path(place: Reference) -> str:
+            return f"/v2/{place.repository}/blobs/{_digest(digest)}"
+
+        return self._read("GET", reference, path, headers, (200, 206), stream=True)[0]
 
     def mount_or_begin(self, reference: Reference, digest: str, from_repository: str = "") -> str:
         """Take the blob over from another repository of the same registry, or begin an upload.
@@ -144,7 +136,7 @@ class Registries:
         """
         query = urlencode({"mount": digest, "from": from_repository}) if from_repository else ""
         path = f"/v2/{reference.repository}/blobs/uploads/" + (f"?{query}" if query else "")
-        response = self._call("POST", reference, path, ok=(201, 202), push=True, from_repository=from_repository)
+        response = self.call("POST", reference, path, ok=(201, 202), push=True, from_repository=from_repository)
         if response.status == 201:
             return ""
         return urljoin(self.connection.url(reference.host, path), response.headers.get("Location", ""))
@@ -171,15 +163,41 @@ class Registries:
             push=True,
         )
 
-    def _places(self, reference: Reference) -> list[Reference]:
-        if reference.host != DOCKER_HUB:
-            return [reference]
-        mirrored = [
-            Reference(mirror, reference.repository, reference.tag, reference.digest) for mirror in self._mirrors
-        ]
-        return [*mirrored, reference]
+    def _read(
+        self,
+        method: str,
+        reference: Reference,
+        path: Callable[[Reference], str],
+        headers: Mapping[str, str],
+        ok: tuple[int, ...],
+        *,
+        stream: bool = False,
+    ) -> tuple[Response, Reference]:
+        """The answer of the first place that has it, and which that is."""
+        for place in self._mirrored(reference):
+            try:
+                response = self.call(method, place, path(place), headers=headers, ok=(200, 206, 404), stream=stream)
+            except ApiError as error:
+                log.warning("%s is passed over: %s", place.host, error.reason or error.what)
+                if error.status == 0:
+                    self._silent.add(place.host)
+                continue
+            if response.status != 404:
+                return response, place
+            response.drain_conn()
+        return self.call(method, reference, path(reference), headers=headers, ok=ok, stream=stream), reference
 
-    def _call(self, method: str, reference: Reference, path: str, **more: Any) -> Response:
+    def _mirrored(self, reference: Reference) -> Iterator[Reference]:
+        if reference.host != DOCKER_HUB:
+            return
+        for mirror in self.mirrors:
+            host, _, folder = mirror.partition("/")
+            if host not in self._silent:
+                repository = f"{folder}/{reference.repository}" if folder else reference.repository
+                yield replace(reference, host=host, repository=repository)
+
+    def call(self, method: str, reference: Reference, path: str, **more: Any) -> Response:
+        """One request about a repository, logged in as its registry asks; ``ok`` are the statuses to be returned."""
         return self._send(method, reference, self.connection.url(reference.host, path), **more)
 
     def _send(
@@ -210,7 +228,9 @@ class Registries:
             if response.status != 401 or last:
                 break
             challenge = response.headers.get("WWW-Authenticate", "")
-            if not self._login.challenged(reference.host, challenge, scope):
+            known = self._login.challenged(reference.host, challenge, scope)
+            if not known or not (body is None or isinstance(body, bytes)):
+                # A stream has been read: who sent it begins again.
                 break
         raise _refused(response, what, reference)
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,34 @@ class TestRegistry:
         body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
         self._put(repository, tag, body, OCI_INDEX)
         return _digest(body)
+
+    def push_referrer(self, repository: str, subject: str, text: str) -> str:
+        """Push a manifest about the one with the digest ``subject``; its digest."""
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": "application/vnd.test",
+            "config": self._blob(repository, b"{}", "application/vnd.oci.empty.v1+json"),
+            "layers": [self._blob(repository, text.encode(), "text/plain")],
+            "subject": {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1},
+        }
+        body = json.dumps(manifest).encode()
+        self._put(repository, _digest(body), body, OCI_MANIFEST)
+        return _digest(body)
+
+    def descriptors(self, repository: str, digests: Sequence[str]) -> list[dict[str, object]]:
+        """What an index says of manifests that are there."""
+        sizes = [len(self.manifest(repository, digest)[2]) for digest in digests]
+        return [
+            {"mediaType": OCI_MANIFEST, "digest": digest, "size": size}
+            for digest, size in zip(digests, sizes, strict=True)
+        ]
+
+    def push_index(self, name: str, entries: Sequence[Mapping[str, object]]) -> None:
+        """Push an index of ``entries``."""
+        repository, _, tag = name.partition(":")
+        body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+        self._put(repository, tag, body, OCI_INDEX)
 
     def manifest(self, repository: str, version: str) -> tuple[int, str, bytes]:
         """Status, digest and body."""

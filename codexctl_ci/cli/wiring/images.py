@@ -40,9 +40,12 @@ def open_registries(inv: Invocation, project: Project, images: Iterable[External
     """All registries, with Docker's own logins. Where the settings say so, those of the project's images are plain."""
     environ, own = inv.environ, own_hosts(images)
     unchecked = own if inv.settings[o.KANIKO_SKIP_TLS_VERIFY] else frozenset()
-    mirrors = mirrors_of(environ)
+    mirrors = mirrors_of(inv)
     trust = Trust(
-        plain=(own | {*mirrors} if inv.settings[o.KANIKO_INSECURE] else frozenset()) | _local(project),
+        plain=(
+            own | {mirror.partition("/")[0] for mirror in mirrors} if inv.settings[o.KANIKO_INSECURE] else frozenset()
+        )
+        | _local(project),
         unchecked=unchecked,
         unchecked_everywhere=inv.settings[o.KANIKO_SKIP_TLS_VERIFY_PULL],
         ca_file=environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE") or "",
@@ -63,9 +66,10 @@ def _local(project: Project) -> frozenset[str]:
     return frozenset({f"localhost:{local.port}", *([f"{local.name}:{local.port}"] if local.name else [])})
 
 
-def mirrors_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Pull-through caches of Docker Hub, as Kaniko's own variable names them."""
-    return tuple(part.strip() for part in re.split(r"[,;]", environ.get("KANIKO_REGISTRY_MIRROR", "")) if part.strip())
+def mirrors_of(inv: Invocation) -> tuple[str, ...]:
+    """Pull-through caches of Docker Hub, by the option or as Kaniko's own variable names them."""
+    parts = (part.strip() for given in inv.settings[o.REGISTRY_MIRROR] for part in given.split(";"))
+    return tuple(part for part in parts if part)
 
 
 def open_recipes(inv: Invocation, project: Project) -> Recipes:
@@ -181,7 +185,7 @@ def _options(inv: Invocation, project: Project, ignore: tuple[str, ...] = ()) ->
         skip_tls_verify=inv.settings[o.KANIKO_SKIP_TLS_VERIFY],
         skip_tls_verify_pull=inv.settings[o.KANIKO_SKIP_TLS_VERIFY_PULL],
         plain=_local(project),
-        mirrors=mirrors_of(inv.environ),
+        mirrors=mirrors_of(inv),
         ignore=ignore,
     )
 

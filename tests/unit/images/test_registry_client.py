@@ -18,6 +18,7 @@ from codexctl_ci.errors import ApiError
 from codexctl_ci.images.authentication import Challenge, parse_challenge
 from codexctl_ci.images.connection import Connection, Trust, proxies_of
 from codexctl_ci.images.credentials import DockerConfig, load_docker_config
+from codexctl_ci.images.reference import parse_reference
 from codexctl_ci.images.registry import Registries
 
 BODY = b'{"schemaVersion": 2}'
@@ -157,6 +158,30 @@ def test_docker_hub_is_asked_through_its_mirrors_first() -> None:
         registries = Registries(Trust(), DockerConfig({}), [mirror.host])
         assert registries.digest("busybox:1.37.0") == DIGEST
         assert mirror.asked[0][:2] == ("HEAD", "/v2/library/busybox/manifests/1.37.0")
+
+
+def test_blob_in_a_store_beside_the_registry_is_fetched_without_the_login() -> None:
+    with serving(lambda *_: (200, {}, b"layer")) as store:
+
+        def answer(method: str, path: str, headers: Mapping[str, str]) -> Answer:
+            if not headers.get("Authorization"):
+                return 401, {"WWW-Authenticate": 'Basic realm="r"'}, b""
+            return 307, {"Location": f"http://{store.host}/layer"}, b""
+
+        with serving(answer) as server:
+            auths = {"auths": {server.host: {"auth": basic("bob", "pass-word")}}}
+            registries = Registries(Trust(), DockerConfig(auths))
+            assert registries.open_blob(parse_reference(f"{server.host}/a/b:1"), DIGEST).read() == b"layer"
+        assert [("Authorization" in headers, path) for _, path, headers in store.asked] == [(False, "/layer")]
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_mirror_that_refuses_is_passed_over(status: int, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(lambda *_: (status, {"Retry-After": "0"}, b"")) as broken, serving(lambda *_: MANIFEST) as mirror:
+        registries = Registries(Trust(), DockerConfig({}), [broken.host, f"{mirror.host}/hub"])
+        assert registries.digest("busybox:1.37.0") == DIGEST
+        assert mirror.asked[0][:2] == ("HEAD", "/v2/hub/library/busybox/manifests/1.37.0")
+    assert f"{broken.host} is passed over" in caplog.text
 
 
 def test_plain_http_is_spoken_only_where_declared_and_answered() -> None:
