@@ -47,7 +47,7 @@ def main(argv: list[str], environ: Mapping[str, str] | None = None) -> int:
         from codexctl_ci.cli.timings import record
 
         words = [word for word in argv[:2] if not word.startswith("-")]
-        record(environ["CODEXCTL_TIMINGS"], " ".join(words), began, code)
+        record(environ, " ".join(words), began, code)
     return code
 
 

@@ -1,5 +1,6 @@
 """Can this machine carry a sandbox? Says all that is missing in one message, and installs what it may."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ PACKAGES = (
 )
 NAMESPACES = ("--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
 FREE_GIGABYTES = 8
+# What the programs of one sandbox take of the kernel's inotify instances, which all of a user's programs share.
+WATCHERS = 16
 _NO_SERVICES = Path("/usr/sbin/policy-rc.d")
 _INSTEAD = "Without a sandbox these still work: make test-unit, make check."
 
@@ -63,6 +66,11 @@ def find_obstacles() -> list[str]:
         obstacles.append(f"it has been made for x86_64 and aarch64, not for {os.uname().machine}")
     if os.geteuid() == 0:
         obstacles += _kernel_obstacles()
+    if not _may_watch(WATCHERS):
+        obstacles.append(
+            "other programs, perhaps other sandboxes, use up the kernel's inotify instances; end some, or allow more: "
+            "sysctl fs.inotify.max_user_instances=1024"
+        )
     free = shutil.disk_usage(_existing(cache_root())).free / 1e9
     if not (cache_root() / "registry").is_dir() and free < FREE_GIGABYTES:
         obstacles.append(
@@ -90,6 +98,16 @@ def _kernel_obstacles() -> list[str]:
         why = mounted.stderr.strip().splitlines()[0] if mounted.stderr.strip() else f"exit code {mounted.returncode}"
         return [f"{place} cannot carry overlay mounts ({why}); set XDG_CACHE_HOME to a folder on a real disk"]
     return []
+
+
+def _may_watch(instances: int) -> bool:
+    libc = ctypes.CDLL(None)
+    taken: list[int] = []
+    while len(taken) < instances and (found := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+        taken.append(found)
+    for descriptor in taken:
+        os.close(descriptor)
+    return len(taken) == instances
 
 
 def _existing(path: Path) -> Path:

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.timeout(600)]
 
 STACK = (SHELF / "services.yaml").read_text()
 NOWHERE = "127.0.0.1:9"
-AWAY = {
+NO_CLUSTER = {
     "apiVersion": "v1",
     "kind": "Config",
     "clusters": [{"name": "c", "cluster": {"server": f"https://{NOWHERE}"}}],
@@ -29,6 +29,9 @@ AWAY = {
     "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
     "current-context": "c",
 }
+# The exit code and the conclusion of a step.
+AWAY, WRONG, SAME = (1, "infra_error"), (2, "infra_error"), (0, "no_change")
+BLOCKED, FAILED = (6, "blocked"), (7, "agent_error")
 READ_ONLY = {"metadata": "read", "contents": "read", "issues": "read", "pull_requests": "read"}
 
 
@@ -36,11 +39,13 @@ READ_ONLY = {"metadata": "read", "contents": "read", "issues": "read", "pull_req
 class Way:
     """One thing that is wrong, and what comes of it.
 
-    ``failing`` is the job that says so, ``told`` what stands on its summary and on the issue.
+    ``failing`` is the job that says so (without one, the last), ``ends`` the exit code and the conclusion there,
+    ``told`` what stands on its summary and on the issue.
     """
 
     body: str
     failing: str = ""
+    ends: tuple[int, str] = AWAY
     headline: str = ""
     told: tuple[str, ...] = ()
     comments: int = 1
@@ -57,16 +62,17 @@ MAXIMUM = 'maxSlots: {{ envOr "CODEXCTL_DEV_SLOTS_MAX" "9" }}'
 HASTE = {"CODEXCTL_REQUEST_TIMEOUT": "2s"}
 WAYS = {
     "no services.yaml": Way(
-        "Hello", "slot", PREPARED, ("services.yaml", "no such file"), files={"services.yaml": None}
+        "Hello", "slot", WRONG, PREPARED, ("services.yaml", "no such file"), files={"services.yaml": None}
     ),
     "a wrong services.yaml": Way(
         "Hello",
         "slot",
+        WRONG,
         PREPARED,
         ("services.yaml:", "maxSlots"),
         files={"services.yaml": STACK.replace(MAXIMUM, "maxSlots: many")},
     ),
-    "an unknown label": Way("Hello", comments=0, label="[ai-dve]"),
+    "an unknown label": Way("Hello", ends=(0, ""), comments=0, label="[ai-dve]"),
     "a token that is no more": Way(
         "Hello", "guard", told=("401", "CODEXCTL_GH_PAT"), comments=0, token={"expires_at": "2020-01-01T00:00:00Z"}
     ),
@@ -81,26 +87,32 @@ WAYS = {
     "the cluster away": Way(
         "Hello",
         "slot",
+        AWAY,
         PREPARED,
         (NOWHERE, "refused"),
-        files={"away.kubeconfig": json.dumps(AWAY)},
+        files={"away.kubeconfig": json.dumps(NO_CLUSTER)},
         variables={"CODEXCTL_KUBECONFIG": "away.kubeconfig", **HASTE},
     ),
     "the registry away": Way(
-        "Hello", "deploy", PREPARED, (NOWHERE,), variables={"CODEXCTL_REGISTRY_HOST": NOWHERE, **HASTE}
+        "Hello", "deploy", AWAY, PREPARED, (NOWHERE,), variables={"CODEXCTL_REGISTRY_HOST": NOWHERE, **HASTE}
     ),
     "the model overloaded": Way(
-        "add a page about crowds", "agent", AGENT, ("429",), keeps_slot=True, fault={"status": 429}
+        "add a page about crowds", "agent", FAILED, AGENT, ("429",), keeps_slot=True, fault={"status": 429}
     ),
     "the model broken": Way(
-        "add a page about ruins", "agent", AGENT, ("temporary errors",), keeps_slot=True, fault={"status": 500}
+        "add a page about ruins", "agent", FAILED, AGENT, ("temporary errors",), keeps_slot=True, fault={"status": 500}
     ),
-    "an agent that fails": Way("sandbox-model: fail", "agent", AGENT, keeps_slot=True),
+    "an agent that fails": Way("sandbox-model: fail", "agent", FAILED, AGENT, keeps_slot=True),
     "an agent that changes nothing": Way(
-        "sandbox-model: nothing", "", "Nothing was changed", ("already does what the issue asks",), keeps_slot=True
+        "sandbox-model: nothing",
+        "",
+        SAME,
+        "Nothing was changed",
+        ("already does what the issue asks",),
+        keeps_slot=True,
     ),
     "an agent that leaks": Way(
-        "sandbox-model: secret", "publish", "A rule stopped this run", ("leaked.py:1",), keeps_slot=True
+        "sandbox-model: secret", "publish", BLOCKED, "A rule stopped this run", ("leaked.py:1",), keeps_slot=True
     ),
 }
 
@@ -182,6 +194,18 @@ def test_it_is_told_where_people_look(results: dict[str, Result], name: str) -> 
             assert text in place, f"{text!r} is not in: {place}"
     for comment in result.comments:
         assert way.headline in comment and f"/actions/runs/{run.id}" in comment
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_every_step_ends_with_its_own_exit_code_and_conclusion(results: dict[str, Result], name: str) -> None:
+    way, run = WAYS[name], results[name].run
+    code, conclusion = way.ends
+    failing = {job: [code for code in codes if code] for job, codes in run.codes.items()}
+    expected = {way.failing: [code]} if way.failing else {}
+    if way.failing and not way.comments:
+        expected["report"] = [1]
+    assert failing == {job: [] for job in run.codes} | expected
+    assert run.told(way.failing or "publish", "conclusion") == conclusion
 
 
 def test_nothing_leaks_and_nothing_is_half_done(stage: WorkflowStage, results: dict[str, Result]) -> None:

@@ -6,7 +6,9 @@ account of the runner and records are this stage's own.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +45,7 @@ STAGING = f"{PROJECT}-ai-staging"
 MODEL_KEY = "sk-sandbox-0123456789abcdefghij"
 SHELF = HERE / "shelf"
 LIMIT = timedelta(minutes=4)
+TIMINGS = "timings.jsonl"
 
 TRIGGERS = {
     "ai_staging_deploy": {"push": {"branches": ["main"]}},
@@ -65,10 +68,14 @@ def wrapper(name: str) -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """A workflow's run that is over: ``jobs`` are those of the called workflow, by name."""
+    """A workflow's run that is over: ``jobs`` are those of the called workflow, by name.
+
+    ``codes`` holds the exit codes of our commands in each job, in their order.
+    """
 
     id: int
     conclusion: str
+    codes: dict[str, list[int]]
     jobs: dict[str, str]
     summary: str
     annotations: list[dict[str, str]]
@@ -84,6 +91,11 @@ class Ended:
         """Jobs that did something, and how they ended."""
         return {name: how for name, how in self.jobs.items() if how != "skipped"}
 
+    def told(self, job: str, output: str) -> str:
+        """What the last step of a job that gave this output gave, empty where none did."""
+        found = re.findall(rf"/{re.escape(job)} *\][^|\n]*::set-output:: {output}=(.*)", self.log)
+        return str(found[-1]) if found else ""
+
 
 @dataclass(frozen=True)
 class WorkflowStage:
@@ -93,6 +105,7 @@ class WorkflowStage:
     runner: Runner
     model: Model
     repository: str
+    timings: Path
     owner: Person
     writer: Person
     reader: Person
@@ -144,6 +157,13 @@ class WorkflowStage:
         """Threads of the model whose prompts hold ``words``."""
         return {item["thread"] for item in self.model.requests() if words in item["prompt"]}
 
+    def _codes(self, run: int) -> dict[str, list[int]]:
+        codes: dict[str, list[int]] = {}
+        for line in map(json.loads, self.timings.read_text().splitlines()):
+            if line["run"] == str(run):
+                codes.setdefault(line["job"], []).append(line["code"])
+        return codes
+
     @staticmethod
     def _name(run: dict[str, Any]) -> str:
         return str(run["workflow"]).removesuffix(".yml")
@@ -151,7 +171,8 @@ class WorkflowStage:
     def _ended(self, run: dict[str, Any]) -> Ended:
         jobs = {name.rpartition("/")[2].strip(): how for name, how in run["jobs"].items()}
         log = self.runner.log(run["id"])
-        return Ended(run["id"], run["conclusion"], jobs, run["summary"], run["annotations"], log)
+        codes = self._codes(run["id"])
+        return Ended(run["id"], run["conclusion"], codes, jobs, run["summary"], run["annotations"], log)
 
 
 def slots() -> list[str]:
@@ -197,6 +218,7 @@ def _open_runner(stack: ExitStack, sandbox: State, folder: Path, github: GitHub,
         "KUBECONFIG": str(write_kubeconfig(folder / "runner.kubeconfig", sandbox, token)),
         "CODEXCTL_PYTHON": sys.executable,
         "CODEXCTL_TOOL_CACHE": str(folder / "tools"),
+        "CODEXCTL_TIMINGS": str(folder / TIMINGS),
         "SANDBOX_KANIKO_STORAGE": str(sandbox.kaniko_storage),
     }
     # What the first of many jobs would install at once is installed beforehand.
@@ -247,4 +269,4 @@ def _create_repository(
         (sources / name).parent.mkdir(parents=True, exist_ok=True)
         (sources / name).write_text(text)
     team.push_folder(repository, sources)
-    return WorkflowStage(github, runner, model, repository, owner, writer, reader, bot)
+    return WorkflowStage(github, runner, model, repository, folder / TIMINGS, owner, writer, reader, bot)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codexctl_ci.cli import main as entry
 from codexctl_ci.cli import options as o
+from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.main import main, with_repository_variables
 from codexctl_ci.cli.options import Option
-from codexctl_ci.cli.settings import resolve
+from codexctl_ci.cli.settings import Settings, resolve
 from codexctl_ci.cli.table import COMMANDS, Command
 from codexctl_ci.durations import format_duration, parse_duration
 from codexctl_ci.errors import ConfigError
@@ -40,18 +44,48 @@ def samples(option: Option[Any]) -> tuple[str, str, str]:
     raise AssertionError(f"no sample for {option.name}")
 
 
+HEARD: list[Invocation] = []
+
+
+def note(invocation: Invocation) -> None:
+    HEARD.append(invocation)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Call the command line, where each command only notes how it was called; return the settings that it got."""
+    noting = f"{__name__}:{note.__name__}"
+    monkeypatch.setattr(entry, "COMMANDS", tuple(replace(command, run=noting) for command in COMMANDS))
+
+    def call(words: list[str], environ: dict[str, str]) -> Settings:
+        HEARD.clear()
+        assert main(words, environ) == 0
+        (heard,) = HEARD
+        return heard.settings
+
+    return call
+
+
+def as_words(option: Option[Any], text: str) -> list[str]:
+    if option.is_flag:
+        return [option.flag if option.read(text) else f"--no-{option.flag[2:]}"]
+    return [option.flag, text]
+
+
 @pytest.mark.parametrize(("command", "option"), CASES, ids=IDS)
 def test_every_option_of_every_command_takes_flag_then_input_then_variable(
-    command: Command, option: Option[Any]
+    told: Callable[..., Settings], command: Command, option: Option[Any]
 ) -> None:
+    name = command.name.split()
     flag, given, variable = samples(option)
     environ = {option.input_variable: given, option.variables[0]: variable}
     for fallback in option.fallbacks:
         environ[fallback] = "never-this"
     if option.has_flag:
-        word: str | bool = option.read(flag) if option.is_flag else flag
-        found = resolve(command.options, {option.name: word}, environ)
+        found = told([*name, *as_words(option, flag)], environ)
         assert (found[option], found.source(option)) == (option.read(flag), option.flag)
+        if option.name in {known.name for known in o.GLOBAL}:
+            assert told([*as_words(option, flag), *name], environ)[option] == option.read(flag)
     found = resolve(command.options, {}, environ)
     assert (found[option], found.source(option)) == (option.read(given), option.input_variable)
     environ[option.input_variable] = ""
@@ -60,6 +94,16 @@ def test_every_option_of_every_command_takes_flag_then_input_then_variable(
     found = resolve(command.options, {}, dict.fromkeys(environ, ""), command.defaults)
     assert found[option] == command.defaults.get(option.name, option.default)
     assert not found.given(option)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.name))
+def test_every_command_hears_inputs_and_variables(told: Callable[..., Settings], command: Command) -> None:
+    name = command.name.split()
+    given = told(name, {option.input_variable: samples(option)[1] for option in command.options})
+    variables = told(name, {option.variables[0]: samples(option)[2] for option in command.options})
+    for option in command.options:
+        assert given[option] == option.read(samples(option)[1])
+        assert variables[option] == option.read(samples(option)[2])
 
 
 @pytest.mark.parametrize("option", [x for c in COMMANDS for x in c.options if x.key], ids=lambda x: str(x.name))
