@@ -65,3 +65,11 @@ def test_commands_that_are_named_exist_with_their_options(page: Path) -> None:
         flags |= {f"--no-{option.flag[2:]}" for option in options if option.is_flag} | general
         given = {word.partition("=")[0] for word in words if word.startswith("-")}
         assert given <= flags, f"{page.relative_to(ROOT)}: codexctl-ci {' '.join(words)}: {given - flags}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_targets_of_make_that_are_named_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = [block.text for block in blocks(page, "sh")] + re.findall(r"`([^`\n]+)`", page.read_text())
+    named = {name for text in code for name in re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z-]+)", text, re.MULTILINE)}
+    assert named <= targets, page
