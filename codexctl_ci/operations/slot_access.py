@@ -122,7 +122,7 @@ class SlotScoped(ClusterApi):
         on_stdout: Callable[[bytes], None] | None = None,
         timeout: timedelta | None = None,
     ) -> ExecResult:
-        api = self._for(namespace)
+        api = self._to_write(namespace)
         return api.execute(namespace, pod, argv, container=container, stdin=stdin, on_stdout=on_stdout, timeout=timeout)
 
     def token_for(self, namespace: str, service_account: str, lifetime: timedelta) -> str:

@@ -165,7 +165,10 @@ def leased_to(
     pr: int = 0,
     adopted: bool = False,
 ) -> SlotRecord:
-    """``record`` in the hands of ``claim``, with nothing left of whoever had it before and a new epoch."""
+    """``record`` in the hands of ``claim``, with nothing left of whoever had it before and a new epoch.
+
+    Only a lock on staging stays: a deploy that holds it while nobody repairs is at work there.
+    """
     owner = claim.claim
     return SlotRecord(
         project=record.project,
@@ -184,6 +187,7 @@ def leased_to(
         renewed=now,
         expires=now + ttl,
         adopted=adopted,
+        lock=record.lock if record.keeps_namespace else None,
         resource_version=record.resource_version,
     )
 

@@ -64,14 +64,14 @@ class SyncPod:
 
 
 @contextmanager
-def sync_pod(cluster: ClusterApi, namespace: str, claim: str, image: str) -> Iterator[SyncPod]:
-    """A pod with the claim mounted, for the body of a ``with``. One that an earlier run left is taken away first."""
-    ref = Ref("v1", "Pod", NAME, namespace)
+def sync_pod(cluster: ClusterApi, namespace: str, claim: str, image: str, *, name: str = NAME) -> Iterator[SyncPod]:
+    """A pod with the claim mounted, for the body of a ``with``. One of its name that an earlier run left goes first."""
+    ref = Ref("v1", "Pod", name, namespace)
     _remove(cluster, ref)
-    made = cluster.create(_manifest(namespace, claim, image, _node_of(cluster, namespace, claim)))
+    made = cluster.create(_manifest(namespace, name, claim, image, _node_of(cluster, namespace, claim)))
     try:
         _wait_until_running(cluster, ref, made)
-        yield SyncPod(cluster, namespace)
+        yield SyncPod(cluster, namespace, name)
     finally:
         try:
             cluster.delete(ref, uid=made["metadata"]["uid"])
@@ -79,7 +79,7 @@ def sync_pod(cluster: ClusterApi, namespace: str, claim: str, image: str) -> Ite
             log.warning("%s is left behind, and ends by itself in an hour: %s", ref, error)
 
 
-def _manifest(namespace: str, claim: str, image: str, node: str) -> Manifest:
+def _manifest(namespace: str, name: str, claim: str, image: str, node: str) -> Manifest:
     spec: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -101,7 +101,7 @@ def _manifest(namespace: str, claim: str, image: str, node: str) -> Manifest:
     if node:
         spec["nodeName"] = node
     labels = {"app.kubernetes.io/managed-by": "codexctl-ci", "app.kubernetes.io/name": NAME}
-    metadata = {"name": NAME, "namespace": namespace, "labels": labels}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.stack.images import BuiltImage, ExternalImage, image_plan
@@ -38,8 +40,18 @@ def plan(inv: Invocation) -> None:
     inv.print(images_table.as_json(decisions) if inv.settings[o.OUTPUT] == "json" else images_table.as_table(decisions))
 
 
-def prepare_images(inv: Invocation, *, mirror: bool, build: bool, project: Project | None = None) -> None:
-    """Mirror and build what is missing, with outputs and summary. Raises ImagesFailed where some image failed."""
+def prepare_images(
+    inv: Invocation,
+    *,
+    mirror: bool,
+    build: bool,
+    project: Project | None = None,
+    folder: PurePosixPath | None = None,
+) -> None:
+    """Mirror and build what is missing, with outputs and summary. Raises ImagesFailed where some image failed.
+
+    ``folder``: where in the workspace volume build Jobs find the sources, if not in the environment's own.
+    """
     from codexctl_ci.cli.wiring.images import open_builder, open_recipes, open_registries
     from codexctl_ci.cli.wiring.project import open_project
     from codexctl_ci.operations.build_images import bring_images, failed
@@ -53,7 +65,7 @@ def prepare_images(inv: Invocation, *, mirror: bool, build: bool, project: Proje
         chosen,
         open_registries(inv, project, everything),
         open_recipes(inv, project),
-        open_builder(inv, project, chosen) if builds else None,
+        open_builder(inv, project, chosen, folder) if builds else None,
     )
     inv.output(images=images_table.digests(results))
     if results:

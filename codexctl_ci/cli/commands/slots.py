@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def ensure_ready(inv: Invocation) -> None:
     from codexctl_ci.cli.wiring.project import open_project
     from codexctl_ci.cli.wiring.ready import ReadySteps
     from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS
+    from codexctl_ci.cli.wiring.staging import STAGING, Repairs
     from codexctl_ci.operations.ensure_ready import ensure_ready as ready
     from codexctl_ci.slots.records import Prepared
 
@@ -54,8 +56,13 @@ def ensure_ready(inv: Invocation) -> None:
         inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
     )
     inv.output(slot=0, namespace=project.namespace, env=project.env, created=False, recreated=False)
-    done = ready(ReadySteps(inv, project, cluster, cluster), _wanted(inv), Prepared(), lambda alter: alter(Prepared()))
-    _tell_readiness(inv, project, cluster, done.ready, new=False)
+    with ExitStack() as stack:
+        steps = ReadySteps(inv, project, cluster, cluster)
+        if project.env == STAGING:
+            steps.repairs = Repairs(inv, project, cluster)
+            stack.enter_context(steps.repairs.waited_for("ensure-ready of staging"))
+        done = ready(steps, _wanted(inv), Prepared(), lambda alter: alter(Prepared()))
+        _tell_readiness(inv, project, cluster, done.ready, new=False)
 
 
 def _ensure_ready_in_slot(inv: Invocation) -> None:

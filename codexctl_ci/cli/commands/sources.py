@@ -20,6 +20,7 @@ def sync(inv: Invocation) -> None:
     from codexctl_ci.cli.wiring.cluster import open_cluster
     from codexctl_ci.cli.wiring.project import open_project
     from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS, require_slot, slots_of
+    from codexctl_ci.cli.wiring.staging import STAGING, Repairs
     from codexctl_ci.operations.slot_access import deployer
     from codexctl_ci.operations.slot_lock import OperationLock
 
@@ -28,7 +29,9 @@ def sync(inv: Invocation) -> None:
     cluster = open_cluster(
         inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
     )
-    if project.env not in SLOT_ENVIRONMENTS:
+    if project.env == STAGING:
+        done = workspace.sync_staging(inv, project, cluster, Repairs(inv, project, cluster))
+    elif project.env not in SLOT_ENVIRONMENTS:
         done = workspace.sync(inv, project, cluster)
     else:
         slots = slots_of(inv, project, cluster)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from codexctl_ci import process
 from codexctl_ci.cli import options as o
@@ -122,15 +122,23 @@ def uses_job(inv: Invocation) -> bool:
     return builder == "job" or (builder == "auto" and not Path(inv.settings[o.KANIKO_EXECUTOR]).exists())
 
 
-def open_builder(inv: Invocation, project: Project, images: Iterable[ExternalImage | BuiltImage]) -> ImageBuilder:
-    """Kaniko, where the settings want it. Raises ConfigError where it can be had nowhere."""
+def open_builder(
+    inv: Invocation,
+    project: Project,
+    images: Iterable[ExternalImage | BuiltImage],
+    folder: PurePosixPath | None = None,
+) -> ImageBuilder:
+    """Kaniko, where the settings want it. Raises ConfigError where it can be had nowhere.
+
+    Jobs take the sources from ``folder`` in the workspace volume, else from the environment's own.
+    """
     chosen = list(images)
     for image in chosen:
         if isinstance(image, BuiltImage):
             for name, value in image.build_args.items():
                 if _SECRET_NAME.search(name):
                     inv.redact.register(value)
-    return _jobs(inv, project, chosen) if uses_job(inv) else _executor(inv, project)
+    return _jobs(inv, project, chosen, folder) if uses_job(inv) else _executor(inv, project)
 
 
 def _executor(inv: Invocation, project: Project) -> ImageBuilder:
@@ -141,9 +149,14 @@ def _executor(inv: Invocation, project: Project) -> ImageBuilder:
     return KanikoExecutor(Path(inv.settings[o.KANIKO_EXECUTOR]), root, options, _harmless(inv.environ))
 
 
-def _jobs(inv: Invocation, project: Project, images: Iterable[ExternalImage | BuiltImage]) -> ImageBuilder:
+def _jobs(
+    inv: Invocation,
+    project: Project,
+    images: Iterable[ExternalImage | BuiltImage],
+    folder: PurePosixPath | None,
+) -> ImageBuilder:
     from codexctl_ci.cli.wiring.cluster import open_cluster
-    from codexctl_ci.cli.wiring.slots import code_root
+    from codexctl_ci.cli.wiring.workspace import claim_of, folder_of, sources_in
     from codexctl_ci.images.kaniko_job import JobPlace, KanikoJobs
     from codexctl_ci.operations.wait import wait_until_ready
 
@@ -155,7 +168,7 @@ def _jobs(inv: Invocation, project: Project, images: Iterable[ExternalImage | Bu
         )
     environment = project.environment
     cluster = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
-    sources = code_root(inv, project.env, project.slot).relative_to(settings[o.WORKSPACE_MOUNT])
+    sources = sources_in(folder or folder_of(inv, project.env, project.slot))
     authorities = environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE") or ""
     bases = [
         base for image in images if isinstance(image, BuiltImage) for base in open_recipes(inv, project).bases(image)
@@ -163,7 +176,7 @@ def _jobs(inv: Invocation, project: Project, images: Iterable[ExternalImage | Bu
     hosts = own_hosts(images) | {parse_reference(base).host for base in bases}
     place = JobPlace(
         namespace=project.namespace,
-        claim=settings[o.WORKSPACE_PVC] or f"{project.name}-workspace",
+        claim=claim_of(inv, project),
         sources=sources.as_posix(),
         image=settings[o.KANIKO_IMAGE],
         gather_image=settings[o.SYNC_IMAGE],

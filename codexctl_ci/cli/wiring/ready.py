@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.project import selection_of
+from codexctl_ci.cli.wiring.staging import Repairs
 from codexctl_ci.kube.client import Cluster
+from codexctl_ci.operations.slot_lock import SlotBusy
+from codexctl_ci.operations.sync_sources import DirtyTree
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.slots.records import SlotRecord, SourceTree
 from codexctl_ci.stack.project import Project
 from codexctl_ci.stack.rendering import render
 from codexctl_ci.stack.selection import Selection
 
+log = logging.getLogger(__name__)
+
 Recorder = Callable[[Callable[[SourceTree], SourceTree]], None]
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReadySteps:
     """Implements the steps. ``cluster`` is the identity to work with, ``server`` the client that was opened.
 
-    ``record`` and ``change`` are the slot's, None where there is no slot.
+    ``record`` and ``change`` are the slot's, None where there is no slot. ``repairs`` is there in staging.
     """
 
     inv: Invocation
@@ -30,6 +36,8 @@ class ReadySteps:
     server: Cluster
     record: SlotRecord | None = None
     change: Recorder | None = None
+    repairs: Repairs | None = None
+    _left_alone: bool = False
 
     def bootstrap(self) -> None:
         """The groups that the environment names, and those that hold the workspace's claim or the registry."""
@@ -43,17 +51,29 @@ class ReadySteps:
         deploy(self.inv, self.project, self.cluster, self.server, selection=selection, wait=True)
 
     def sources(self) -> str:
-        """The checkout into the volume."""
-        from codexctl_ci.cli.wiring.workspace import sync
+        """The checkout into the volume; in staging not over a repair's work, which doesn't stop the deploy."""
+        from codexctl_ci.cli.wiring.workspace import sync, sync_staging
 
-        done = sync(self.inv, self.project, self.cluster, record=self.record, change=self.change)
-        return done.commit
+        if self.repairs is None:
+            return sync(self.inv, self.project, self.cluster, record=self.record, change=self.change).commit
+        try:
+            return sync_staging(self.inv, self.project, self.cluster, self.repairs).commit
+        except (SlotBusy, DirtyTree) as taken:
+            self._left_alone = True
+            told = "the sources in staging's volume are left to a repair; this deploy goes from its own checkout"
+            log.warning("%s: %s", told, taken)
+            self.inv.summary(f"### Sources\n\nNot copied: {told}. The log says what is in them.")
+            return ""
 
     def images(self) -> None:
         """What is missing in the registry."""
         from codexctl_ci.cli.commands.images import prepare_images
+        from codexctl_ci.cli.wiring.images import uses_job
+        from codexctl_ci.cli.wiring.workspace import sync_aside
 
-        prepare_images(self.inv, mirror=True, build=True, project=self.project)
+        aside = self._left_alone and uses_job(self.inv)
+        folder = sync_aside(self.inv, self.project, self.cluster) if aside else None
+        prepare_images(self.inv, mirror=True, build=True, project=self.project, folder=folder)
 
     def apply(self) -> bool:
         """The stack, as the filters say."""

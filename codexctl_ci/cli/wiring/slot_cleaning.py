@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.wiring.slots import Slots
+from codexctl_ci.cli.wiring.workspace import claim_of, folder_of
 from codexctl_ci.errors import CodexctlError
-from codexctl_ci.slots.records import SlotRecord
+from codexctl_ci.slots.records import SlotRecord, SourceTree
+from codexctl_ci.workspace.sync_pod import sync_pod
+from codexctl_ci.workspace.volume import VolumeTree
+
+log = logging.getLogger(__name__)
 
 
 def remove_rendered(slots: Slots) -> Callable[[SlotRecord], None]:
@@ -20,8 +26,20 @@ def remove_rendered(slots: Slots) -> Callable[[SlotRecord], None]:
         inventory = read_inventory(slots.cluster, record.namespace, record.env)
         prune(slots.cluster, inventory.entries.values(), record.namespace, applied=(), volumes=False)
         forget(slots.cluster, inventory)
+        if record.tree.touched:
+            _give_up_tree(slots, record)
 
     return remove
+
+
+def _give_up_tree(slots: Slots, record: SlotRecord) -> None:
+    """What a repair left in staging's tree is nobody's from here on: the next deploy may write over it."""
+    inv = slots.inv
+    try:
+        with sync_pod(slots.cluster, record.namespace, claim_of(inv, slots.project), inv.settings[o.SYNC_IMAGE]) as pod:
+            VolumeTree(pod, folder_of(inv, record.env, 0)).put_note(SourceTree())
+    except CodexctlError as error:
+        log.warning("staging's deploys leave the repair's sources alone until --discard-changes: %s", error)
 
 
 def unsaved_work(slots: Slots) -> Callable[[SlotRecord], str]:
@@ -42,13 +60,10 @@ def unsaved_work(slots: Slots) -> Callable[[SlotRecord], str]:
 
 def _difference(slots: Slots, record: SlotRecord) -> str:
     from codexctl_ci import process
-    from codexctl_ci.cli.wiring.workspace import claim_of, folder_of
     from codexctl_ci.operations.slot_access import deployer
     from codexctl_ci.operations.slot_namespace import namespace_ref
     from codexctl_ci.workspace.ignoring import ignored
     from codexctl_ci.workspace.manifest import difference, without
-    from codexctl_ci.workspace.sync_pod import sync_pod
-    from codexctl_ci.workspace.volume import VolumeTree
 
     inv = slots.inv
     if slots.cluster.get(namespace_ref(record.namespace)) is None:

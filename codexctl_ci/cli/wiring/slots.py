@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
@@ -140,20 +139,6 @@ def run_link(inv: Invocation) -> str:
     server, repo = inv.environ.get("GITHUB_SERVER_URL", ""), inv.environ.get("GITHUB_REPOSITORY", "")
     run = inv.environ.get("GITHUB_RUN_ID", "")
     return f"{server}/{repo}/actions/runs/{run}" if server and repo and run else ""
-
-
-def code_root(inv: Invocation, env: str, slot: int) -> Path:
-    """Where the sources of an environment are in the workspace volume, as a path below its mount."""
-    mount: Path = inv.settings[o.WORKSPACE_MOUNT]
-    base = Path(inv.settings[o.CODE_ROOT_BASE] or mount / "codex" / "envs")
-    if not base.is_absolute():
-        base = mount / base
-    if ".." in base.parts or not base.is_relative_to(mount):
-        raise ConfigError(
-            f"{base} is not below the mount {mount}", hint="see CODEXCTL_CODE_ROOT_BASE, CODEXCTL_WORKSPACE_MOUNT"
-        )
-    folder = str(slot) if env == "ai" else "ai-staging" if env == "ai-repair" else env
-    return base / folder / "src"
 
 
 def _given(inv: Invocation, option: Option[str]) -> str:

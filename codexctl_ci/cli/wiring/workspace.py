@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from codexctl_ci import process
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.staging import Repairs
 from codexctl_ci.errors import ConfigError
+from codexctl_ci.operations.slot_access import SlotScoped
 from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.operations.sync_sources import Synced, sync_sources
 from codexctl_ci.ports import ClusterApi
@@ -20,10 +22,11 @@ from codexctl_ci.workspace.checkout import Checkout
 from codexctl_ci.workspace.ignoring import ignored
 from codexctl_ci.workspace.manifest import tree_id
 from codexctl_ci.workspace.slot_tree import VolumeSlotTree
-from codexctl_ci.workspace.sync_pod import sync_pod
+from codexctl_ci.workspace.sync_pod import NAME, sync_pod
 from codexctl_ci.workspace.volume import VolumeTree
 
 _TREE_OF = {"ai-repair": "ai-staging"}
+_ASIDE = "deploy"
 
 Recorder = Callable[[Callable[[SourceTree], SourceTree]], None]
 
@@ -31,14 +34,19 @@ Recorder = Callable[[Callable[[SourceTree], SourceTree]], None]
 def folder_of(inv: Invocation, env: str, slot: int) -> PurePosixPath:
     """The environment's folder, relative to the volume's root. Raises ConfigError for one outside of it."""
     mount = PurePosixPath(inv.settings[o.WORKSPACE_MOUNT].as_posix())
-    base = PurePosixPath(inv.settings[o.CODE_ROOT_BASE] or mount / "codex" / "envs")
+    base = mount / (inv.settings[o.CODE_ROOT_BASE] or PurePosixPath("codex", "envs"))
     if not base.is_relative_to(mount) or ".." in base.parts:
         raise ConfigError(
             f"{base} does not lie below the workspace's mount {mount}",
             where=inv.settings.source(o.CODE_ROOT_BASE),
             hint="set CODEXCTL_CODE_ROOT_BASE below CODEXCTL_WORKSPACE_MOUNT",
         )
-    return base.relative_to(mount) / (str(slot) if slot else _TREE_OF.get(env, env))
+    return base.relative_to(mount) / (str(slot) if slot and env not in _TREE_OF else _TREE_OF.get(env, env))
+
+
+def sources_in(folder: PurePosixPath) -> PurePosixPath:
+    """Where the files lie in an environment's folder."""
+    return folder / "src"
 
 
 def claim_of(inv: Invocation, project: Project) -> str:
@@ -55,9 +63,7 @@ def sync(
     change: Recorder | None = None,
 ) -> Synced:
     """The checkout that --source names into the environment's tree. ``record`` and ``change``: the slot's, if any."""
-    root = Path(project.context.project_root)
-    source = Path(inv.settings[o.SOURCE]) if inv.settings[o.SOURCE] else root
-    checkout = Checkout(source, process.run, inv.environ, instructions=root)
+    checkout = _checkout(inv, project)
     image = inv.settings[o.SYNC_IMAGE]
     slot = project.slot if record is not None and not record.keeps_namespace else 0
     with sync_pod(cluster, project.namespace, claim_of(inv, project), image) as pod:
@@ -76,6 +82,39 @@ def sync(
             # Staging's own deploys look beside the tree, not into a slot's record.
             volume.put_note(SourceTree(done.commit, tree_id(checkout.manifest), touched=True))
         return done
+
+
+def sync_staging(inv: Invocation, project: Project, cluster: ClusterApi, repairs: Repairs) -> Synced:
+    """The same into staging's tree. Raises SlotBusy where a repair is at work in it."""
+    with repairs.tree() as lock:
+        if lock is None:
+            return sync(inv, project, cluster)
+        guarded = SlotScoped(cluster, cluster, project.namespace, lock.check)
+        if not lock.record.tree.synced:
+            return sync(inv, project, guarded)
+
+        def change(alter: Callable[[SourceTree], SourceTree]) -> None:
+            # A tree that nobody touched would be one that a repair's agent is about to begin in.
+            lock.update(lambda known: replace(known, tree=replace(alter(known.tree), touched=True)))
+
+        return sync(inv, project, guarded, record=lock.record, change=change)
+
+
+def sync_aside(inv: Invocation, project: Project, cluster: ClusterApi) -> PurePosixPath:
+    """The same checkout beside a tree that must be left alone, for builds in the cluster; the folder it is in."""
+    checkout = _checkout(inv, project)
+    folder = folder_of(inv, project.env, project.slot) / _ASIDE
+    # Whoever has the tree may work through a pod of its own at this moment.
+    name = f"{NAME}-{_ASIDE}"
+    with sync_pod(cluster, project.namespace, claim_of(inv, project), inv.settings[o.SYNC_IMAGE], name=name) as pod:
+        sync_sources(checkout, VolumeTree(pod, folder), SourceTree(), lambda alter: None, tree_id, frozenset)
+    return folder
+
+
+def _checkout(inv: Invocation, project: Project) -> Checkout:
+    root = Path(project.context.project_root)
+    source = Path(inv.settings[o.SOURCE]) if inv.settings[o.SOURCE] else root
+    return Checkout(source, process.run, inv.environ, instructions=root)
 
 
 def _noting(volume: VolumeTree) -> Recorder:
