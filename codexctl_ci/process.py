@@ -80,6 +80,14 @@ def run(
     return Finished(child.returncode, bytes(out), bytes(err), timed_out)
 
 
+def as_user(argv: Sequence[str], user: tuple[int, int] | None) -> list[str]:
+    """``argv`` to be run as another user (uid, gid), for good; as ourselves where ``user`` is None."""
+    if user is None:
+        return list(argv)
+    uid, gid = user
+    return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--no-new-privs", "--", *argv]
+
+
 def _drain(stream: IO[bytes], into: bytearray, on_line: Callable[[str], None] | None) -> None:
     for line in stream:
         into += line

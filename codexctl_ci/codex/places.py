@@ -144,11 +144,8 @@ class LocalPlace:
         timeout: timedelta,
     ) -> ExecResult:
         """Run a command here."""
-        words = list(argv)
-        if self.user is not None:
-            uid, gid = self.user
-            words = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--no-new-privs", "--", *words]
         try:
+            words = process.as_user(argv, self.user)
             done = process.run(words, env=self.env, cwd=self.cwd, stdin=stdin, timeout=timeout)
         except FileNotFoundError as error:
             raise ApiError(f"{error.filename} is not installed here", status=500, obj=str(self)) from None

@@ -1,4 +1,4 @@
-"""The runner itself as the agent's place: a clone of its own, another user where root allows, few variables."""
+"""The runner itself as the agent's place: a folder of its own, another user where root allows, few variables."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import pwd
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
-from codexctl_ci import process
 from codexctl_ci.codex.places import LocalPlace
-from codexctl_ci.errors import CodexctlError, ConfigError
 
 log = logging.getLogger(__name__)
 
 USER = "codexctl-agent"
+WORK = "src"
+"""The working copy in the agent's folder; named as in the workspace volume."""
 _NOBODY = 65534
 _KEPT = (
     "PATH",
@@ -36,32 +35,28 @@ _KEPT = (
     "no_proxy",
     "OPENAI_API_KEY",
 )
-_GIT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
-class Clone:
-    """The agent's own copy of the project on this machine. ``user`` is None where it is our own."""
+class Workplace:
+    """A folder of the agent's own on this machine: ``home``, and in it ``work``, where its working copy is to lie."""
 
     place: LocalPlace
-    folder: Path
+    home: Path
+
+    @property
+    def work(self) -> Path:
+        return self.home / WORK
 
 
-def open_clone(
-    checkout: Path, name: str, environ: Mapping[str, str], *, keep: tuple[str, ...] = (), base: Path | None = None
-) -> Clone:
-    """The clone called ``name``: made from ``checkout``, or found again with the work that is in it.
-
-    ``keep`` names variables that the agent's configuration refers to. Raises ConfigError where ``checkout`` is no
-    git repository.
-    """
+def open_workplace(
+    name: str, environ: Mapping[str, str], *, keep: tuple[str, ...] = (), base: Path | None = None
+) -> Workplace:
+    """The folder called ``name``, made or found again. ``keep``: variables that the agent's configuration needs."""
     user = _user() if os.geteuid() == 0 else None
     base = base or (Path("/var/lib/codexctl-ci/agents") if user else _cache(environ))
     home = base / name
-    folder = home / "work"
-    home.mkdir(parents=True, exist_ok=True)
-    if not (folder / ".git").exists():
-        _clone(checkout, folder)
+    (home / WORK).mkdir(parents=True, exist_ok=True)
     if user is not None:
         # Only its own home belongs to that user, and whoever comes by may pass through to it.
         base.chmod(0o711)
@@ -69,25 +64,7 @@ def open_clone(
     home.chmod(0o700)
     env = {key: environ[key] for key in (*_KEPT, *keep) if key in environ}
     env |= {"HOME": str(home), "CODEX_HOME": str(home / "codex")}
-    return Clone(LocalPlace(env, folder, user), folder)
-
-
-def _clone(checkout: Path, folder: Path) -> None:
-    fresh = folder.with_name("work.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    words = ["git", "-c", "core.hooksPath=/dev/null", "clone", "--quiet", "--no-hardlinks", "--no-tags"]
-    done = process.run([*words, "--", str(checkout), str(fresh)], timeout=_GIT)
-    if not done.ok:
-        raise ConfigError(
-            "the checkout cannot be cloned for the agent",
-            where=str(checkout),
-            reason=done.stderr.decode("utf-8", "replace").strip()[-300:],
-        )
-    # Neither the checkout's address nor its credentials are any business of the agent.
-    done = process.run(["git", "-C", str(fresh), "remote", "remove", "origin"], timeout=_GIT)
-    if not done.ok:
-        raise CodexctlError("the agent's clone cannot be set up", obj=str(fresh))
-    fresh.rename(folder)
+    return Workplace(LocalPlace(env, home / WORK, user), home)
 
 
 def _user() -> tuple[int, int] | None:

@@ -133,8 +133,7 @@ def bring(tree: SlotTree, host: BranchHost, delivery: Delivery, *, when: int, re
         if before is None:
             raise CodexctlError(
                 "the agent changed files, but the slot's sources are as they were",
-                hint="does the codex pod mount this slot's folder of the workspace claim at /workspace? What an agent "
-                "on the runner itself changed (codex.executor: runner) is not in the slot and must be pushed by hand",
+                hint="does the codex pod mount this slot's folder of the workspace claim at /workspace?",
             )
         pushed = before
     rules = tuple(str(violation) for violation in pushed.violations)

@@ -148,7 +148,7 @@ def run_agent(journal: AgentJournal, runtime: AgentRuntime, task: AgentTask) -> 
         if runtime.knows_thread(record.thread_id):
             resume = record.thread_id
         else:
-            log.warning("the thread %s is not in the slot any more: starting a new one", record.thread_id)
+            log.warning("the thread %s is not there any more: starting a new one", record.thread_id)
     prepared = task.prepare(bool(resume))
     request = AgentRequest(
         key=task.key,

@@ -6,7 +6,7 @@ Nothing in it was made by an agent: its tools are those of a stock image, and it
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +31,7 @@ class SyncPod:
     cluster: ClusterApi
     namespace: str
     name: str = NAME
+    mount: str = MOUNT
 
     def run(
         self,
@@ -46,6 +47,11 @@ class SyncPod:
             reason = done.stderr.decode("utf-8", "replace").strip()[-500:] or f"exit code {done.code}"
             raise ApiError("a script in the volume's pod failed", status=500, obj=str(self), reason=reason)
         return done.stdout
+
+    def stream(self, script: str, word: str, stdin: bytes, on_stdout: Callable[[bytes], None]) -> ExecResult:
+        """The end of a script whose output ``on_stdout`` takes; contact that is lost is an ApiError."""
+        argv = ["sh", "-c", script, "codexctl", word]
+        return self.cluster.execute(self.namespace, self.name, argv, stdin=(stdin,), on_stdout=on_stdout)
 
     def _execute(self, argv: list[str], stdin: Iterable[bytes], timeout: timedelta) -> ExecResult:
         """Every script may run twice; a lost connection is opened again where what goes in can be sent again."""

@@ -10,16 +10,16 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from codexctl_ci.errors import ApiError, BlockedByGuardrail, CodexctlError
 from codexctl_ci.guardrails.policy import allowing
-from codexctl_ci.ports import TreeFile
+from codexctl_ci.ports import ExecResult, TreeFile
 from codexctl_ci.slots.records import SourceTree
 from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, from_text, is_source, to_text
-from codexctl_ci.workspace.sync_pod import MOUNT, SyncPod
 
 MIB = 1024 * 1024
 _TRIES = 4
@@ -43,8 +43,8 @@ find . \( $skip \) -prune -o ! -type f ! -type l ! -type d -print | sed 's/^/o /
 _REMOVE = r"""
 mkdir -p "$1/src" "$1/state" && cd "$1/src" || exit 1
 tr '\n' '\0' | xargs -0 -r rm -rf --
-rm -rf .git
 """
+_REMOVE_REPOSITORY = 'rm -rf "$1/src/.git"'
 _UNPACK = r"""
 cd "$1/src" || exit 1
 tar -x -f - || exit 1
@@ -53,21 +53,37 @@ chmod 0777 . && find . -path ./.git -prune -o -type d -empty -print0 | xargs -0 
 _PUT_STATE = 'mkdir -p "$1/state" && cat > "$1/state/$2.new" && mv "$1/state/$2.new" "$1/state/$2"'
 _GET_STATE = 'cat "$1/state/$2" 2>/dev/null || true'
 # More names than fit one command line become several archives, one behind the other.
+_PACK_ALL = r"""
+cd "$1/src" && ls -A | grep -vx .codexctl | sed 's|^|./|' | tr '\n' '\0' | xargs -0 -r tar -c -f -
+"""
 _PACK = r"""
 cd "$1/src" && tr '\n' '\0' | xargs -0 -r tar -c -f -
 """
 
 
+class Shell(Protocol):
+    """Where a tree lies and fixed scripts run: our pod with the volume, or the runner. ``mount``: its root."""
+
+    @property
+    def mount(self) -> str: ...
+
+    def run(self, script: str, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
+        """What the script printed. A failure is an ApiError."""
+
+    def stream(self, script: str, word: str, stdin: bytes, on_stdout: Callable[[bytes], None]) -> ExecResult:
+        """The end of a script whose output ``on_stdout`` takes; contact that is lost is an ApiError."""
+
+
 @dataclass(frozen=True)
 class VolumeTree:
-    """The tree of one environment in the volume that ``pod`` has mounted. ``folder`` is relative to its root."""
+    """The tree of one environment below the root of ``pod``. ``folder`` is relative to that."""
 
-    pod: SyncPod
+    pod: Shell
     folder: PurePosixPath
 
     @property
     def _place(self) -> str:
-        return f"{MOUNT}/{self.folder}"
+        return f"{self.pod.mount}/{self.folder}"
 
     def measure(self) -> dict[str, Entry] | None:
         """What is in the tree; None where there is no tree yet.
@@ -89,7 +105,7 @@ class VolumeTree:
         except (ValueError, OSError):
             raise CodexctlError(
                 "what is known about the sources cannot be read",
-                obj=f"{self.folder}/state/manifest in the workspace of {self.pod.namespace}",
+                obj=f"{self.folder}/state/manifest, {self.pod}",
                 hint="--discard-changes starts anew from the checkout",
             ) from None
 
@@ -137,9 +153,21 @@ class VolumeTree:
 
     def write(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
         """Remove files and the old ``.git``, then unpack a tar stream over the tree."""
+        self.pod.run(_REMOVE_REPOSITORY, self._place)
+        self.change(archive, removals)
+
+    def change(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
+        """Remove files, then unpack a tar stream over the tree."""
         listed = b"".join(b"./" + _name(path) + b"\n" for path in removals)
         self.pod.run(_REMOVE, self._place, stdin=(listed,))
         self.pod.run(_UNPACK, self._place, stdin=archive)
+
+    def pack(self, on_piece: Callable[[bytes], None]) -> None:
+        """The whole tree with its ``.git`` as one tar stream, in pieces."""
+        done = self.pod.stream(_PACK_ALL, self._place, b"", on_piece)
+        if done.code != 0:
+            reason = done.stderr.decode("utf-8", "replace").strip()[-300:]
+            raise CodexctlError("the sources cannot be read", obj=str(self.pod), reason=reason)
 
     def read(self, paths: Sequence[str], *, max_bytes: int) -> tuple[TreeFile, ...]:
         """The files at ``paths``, links as links. Raises BlockedByGuardrail where they are larger than allowed."""
@@ -148,11 +176,8 @@ class VolumeTree:
         listed = b"".join(b"./" + _name(path) + b"\n" for path in paths)
         for attempt in range(1, _TRIES + 1):
             sink = _Bounded(max_bytes + MIB + 4096 * len(paths))
-            argv = ["sh", "-c", _PACK, "codexctl", self._place]
             try:
-                done = self.pod.cluster.execute(
-                    self.pod.namespace, self.pod.name, argv, stdin=(listed,), on_stdout=sink.take
-                )
+                done = self.pod.stream(_PACK, self._place, listed, sink.take)
                 break
             except ApiError as error:
                 if not error.passing or attempt == _TRIES:

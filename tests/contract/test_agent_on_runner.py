@@ -1,4 +1,4 @@
-"""The agent on the runner itself: a clone of its own, another user, Codex's own sandbox, few variables."""
+"""The agent on the runner itself: a folder of its own, another user, Codex's own sandbox, few variables."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from codexctl_ci.codex.remote import Pace
-from codexctl_ci.codex.runner import open_clone
+from codexctl_ci.codex.runner import open_workplace
 from codexctl_ci.codex.session import CodexRuntime
-from codexctl_ci.errors import ConfigError
 from codexctl_ci.ports import AgentRequest
 from codexctl_ci.prompts.agent_config import AgentSettings, ConfigBlock, build_config
 from codexctl_ci.prompts.labels import Choice
@@ -27,20 +26,10 @@ NONE = Choice("", "default")
 
 @pytest.fixture
 def house() -> Iterator[Path]:
-    """A folder that every user can reach, with a checkout and Codex in it."""
+    """A folder that every user can reach, with Codex in it."""
     folder = Path(tempfile.mkdtemp(prefix="agent-", dir="/var/tmp"))
     folder.chmod(0o755)
     shutil.copytree(codex_cli_bin.bundled_package_dir(), folder / "codex", copy_function=_link)
-    checkout = folder / "checkout"
-    checkout.mkdir()
-    (checkout / "app.txt").write_text("old\n")
-    for words in (
-        ["init", "-q"],
-        ["add", "-A"],
-        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "base"],
-    ):
-        subprocess.run(["git", *words], cwd=checkout, check=True)
-    subprocess.run(["git", "config", "http.extraheader", "AUTHORIZATION: basic c2VjcmV0"], cwd=checkout, check=True)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -52,7 +41,7 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def test_agent_works_in_a_clone_as_somebody_else(house: Path) -> None:
+def test_agent_works_in_its_own_folder_as_somebody_else(house: Path) -> None:
     secret = house / "secret"
     secret.write_text("of the runner")
     secret.chmod(0o600)
@@ -63,28 +52,29 @@ def test_agent_works_in_a_clone_as_somebody_else(house: Path) -> None:
         "ACTIONS_RUNTIME_TOKEN": "runtime",
         "DOCS_KEY": "of-the-docs",
     }
-    command = f"id -u > who; env > seen; cat {secret} > stolen; git config -l > config; echo new > app.txt; true"
+    command = f"id -u > who; env > seen; cat {secret} > stolen; echo new > app.txt; true"
     with serve([[execute(command)], [say("Title: New")]]) as model:
-        clone = open_clone(house / "checkout", "shop-ai-3-1", environ, keep=("DOCS_KEY",), base=house / "agents")
+        workplace = open_workplace("shop-ai-3-1", environ, keep=("DOCS_KEY",), base=house / "agents")
+        (workplace.work / "app.txt").write_text("old\n")
+        (workplace.work / "app.txt").chmod(0o666)
         settings = AgentSettings(
             NONE, NONE, "n", blocks=(ConfigBlock("provider", model.provider_toml()),), in_pod=False
         )
         toml = build_config(settings).toml
-        if not _sandbox_works(house, clone.place.user):
+        if not _sandbox_works(house, workplace.place.user):
             # Where the kernel forbids sandboxes inside this one, what remains is the user.
             toml = toml.replace('"workspace-write"', '"danger-full-access"')
-        runtime = CodexRuntime(clone.place, str(clone.folder), lambda line: None, Pace(timedelta(seconds=0.05)))
+        runtime = CodexRuntime(workplace.place, str(workplace.work), lambda line: None, Pace(timedelta(seconds=0.05)))
         wanted = AgentRequest("1-1", "work", toml, timedelta(seconds=60), timedelta(seconds=60))
         ending = runtime.run(wanted, lambda thread: None)
     assert ending.conclusion == "ended" and ending.tree_changed, ending
-    read = {name: (clone.folder / name).read_text() for name in ("who", "seen", "stolen", "config", "app.txt")}
-    assert read["app.txt"] == "new\n" and (house / "checkout" / "app.txt").read_text() == "old\n"
+    read = {name: (workplace.work / name).read_text() for name in ("who", "seen", "stolen", "app.txt")}
+    assert read["app.txt"] == "new\n"
     assert "ghp_runner" not in read["seen"] and "runtime" not in read["seen"] and "of-the-docs" in read["seen"]
-    assert "c2VjcmV0" not in read["config"] and "origin" not in read["config"]
     if os.geteuid() == 0:
         assert read["who"].strip() != "0" and read["stolen"] == ""
-    again = open_clone(house / "checkout", "shop-ai-3-1", environ, base=house / "agents")
-    assert (again.folder / "app.txt").read_text() == "new\n"
+    again = open_workplace("shop-ai-3-1", environ, base=house / "agents")
+    assert (again.work / "app.txt").read_text() == "new\n"
 
 
 def _sandbox_works(house: Path, user: tuple[int, int] | None) -> bool:
@@ -96,10 +86,3 @@ def _sandbox_works(house: Path, user: tuple[int, int] | None) -> bool:
     home.chmod(0o777)
     done = subprocess.run(words, capture_output=True, env={"PATH": os.environ["PATH"], "HOME": str(home)}, cwd=home)
     return done.returncode == 0
-
-
-def test_folder_without_git_is_refused(house: Path) -> None:
-    bare = house / "bare"
-    bare.mkdir()
-    with pytest.raises(ConfigError, match="cannot be cloned"):
-        open_clone(bare, "x", {"PATH": os.environ["PATH"], "HOME": str(house)}, base=house / "agents")

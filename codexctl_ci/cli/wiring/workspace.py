@@ -122,6 +122,14 @@ def _noting(volume: VolumeTree) -> Recorder:
 
 
 @contextmanager
+def open_volume(inv: Invocation, project: Project, cluster: ClusterApi, record: SlotRecord) -> Iterator[VolumeTree]:
+    """The slot's sources in the workspace volume, for the body of a ``with``."""
+    slot = 0 if record.keeps_namespace else record.slot
+    with sync_pod(cluster, record.namespace, claim_of(inv, project), inv.settings[o.SYNC_IMAGE]) as pod:
+        yield VolumeTree(pod, folder_of(inv, record.env, slot))
+
+
+@contextmanager
 def open_slot_tree(
     inv: Invocation, project: Project, cluster: ClusterApi, store: SlotStore, record: SlotRecord
 ) -> Iterator[VolumeSlotTree]:
@@ -131,9 +139,7 @@ def open_slot_tree(
     def change(alter: Callable[[SourceTree], SourceTree]) -> None:
         store.update(record.slot, lambda known: replace(known, tree=alter(known.tree)), epoch=epoch)
 
-    slot = 0 if record.keeps_namespace else record.slot
-    with sync_pod(cluster, record.namespace, claim_of(inv, project), inv.settings[o.SYNC_IMAGE]) as pod:
-        volume = VolumeTree(pod, folder_of(inv, record.env, slot))
+    with open_volume(inv, project, cluster, record) as volume:
         yield VolumeSlotTree(
             volume,
             record.tree,
