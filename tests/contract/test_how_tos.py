@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,32 @@ def test_agent_is_told_what_the_project_says(
     if template:
         assert ("answer with a plan" in said) == (kind == "plan_issue")
         assert re.search(r"^bob: <<<DATA ", said, re.MULTILINE)
+
+
+def typed(line: str, environ: dict[str, str]) -> int:
+    """The exit code of a command line of ours, with the variables that stand before it."""
+    words = shlex.split(line)
+    while "=" in words[0]:
+        name, _, value = words.pop(0).partition("=")
+        environ = environ | {name: value}
+    assert words[0] == "codexctl-ci"
+    return main(words[1:], environ)
+
+
+def test_commands_of_the_page_do_what_they_are_for(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"services.yaml": "project: shop\n", "prompts/agent.md.j2": block("jinja", "issue_comments")}
+    write_files(tmp_path, files)
+    number = shop.writer.issue(shop.name, "Greet", "Say hello")
+    own = {"CODEXCTL_GH_PAT": shop.owner.token, "GITHUB_REPOSITORY": shop.name, "HOME": str(tmp_path)}
+    look = block("sh", "prompt render").replace("--issue 7", f"--issue {number}")
+    assert typed(look, own | {"GITHUB_API_URL": f"{shop.github.url}/api/v3"}) == 0
+    assert "answer with a plan" in capsys.readouterr().out
+    # No cluster is in sight, so the doctor is not content, but it has found GitHub.
+    assert typed(block("sh", "doctor").replace("https://github.shop.example", shop.github.url), own) == 1
+    assert re.search(r"^ok +github +token +alice", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_guardrails_refuse_what_they_say(tmp_path: Path) -> None:

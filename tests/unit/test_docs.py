@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from codexctl_ci.cli.table import COMMANDS
 from tests.support.pages import PAGES, ROOT, blocks
@@ -73,3 +74,20 @@ def test_targets_of_make_that_are_named_exist(page: Path) -> None:
     code = [block.text for block in blocks(page, "sh")] + re.findall(r"`([^`\n]+)`", page.read_text())
     named = {name for text in code for name in re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z-]+)", text, re.MULTILINE)}
     assert named <= targets, page
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    readme = {(ROOT / link.partition("#")[0]).resolve() for link in _LINK.findall((ROOT / "README.md").read_text())}
+    assert [page.name for page in PAGES if page.parent == ROOT / "docs" and page not in readme] == []
+
+
+def test_every_input_and_secret_of_the_workflows_is_on_their_page() -> None:
+    text = (ROOT / "docs/workflows.md").read_text()
+    for file in sorted(ROOT.glob(".github/workflows/ai_*.yml")):
+        called = yaml.safe_load(file.read_text())[True]["workflow_call"]
+        assert f"`{file.stem}`" in text
+        for name in (*called["inputs"], *called["secrets"]):
+            assert f"`{name}`" in text, f"{file.name}: {name}"
+        default = called["inputs"]["timeout-minutes"]["default"]
+        (row,) = [line for line in text.splitlines() if line.startswith("| `timeout-minutes`")]
+        assert re.search(rf"\b{default}\b", row), file.name
