@@ -12,8 +12,8 @@ from codexctl_ci.adoption.values import is_secret, references
 _DOCS = f"https://github.com/{REPOSITORY}/blob/main"
 
 
-def checklist(project: str, components: Sequence[Component], notes: Sequence[str]) -> str:
-    """A page with boxes to tick."""
+def checklist(project: str, components: Sequence[Component], notes: Sequence[str], branch: str) -> str:
+    """A page with boxes to tick. ``branch`` is the repository's default one."""
     lines = [
         f"# {project}: what is left to do",
         "",
@@ -40,7 +40,7 @@ def checklist(project: str, components: Sequence[Component], notes: Sequence[str
         "",
         "## Then",
         "- [ ] `codexctl-ci doctor` fails nowhere.",
-        "- [ ] Push to `main`: staging comes up.",
+        f"- [ ] Push to `{branch}`: staging comes up.",
         "- [ ] Label an issue `[ai-dev]`.",
         "",
         f"Step by step: [getting started]({_DOCS}/docs/getting-started.md).",

@@ -10,7 +10,7 @@ from codexctl_ci.adoption.checklist import checklist
 from codexctl_ci.adoption.components import Component, exposed, from_dockerfiles, is_dockerfile, label
 from codexctl_ci.adoption.draft_manifests import CODEX, MODEL, WORKSPACE, manifest
 from codexctl_ci.adoption.draft_services import services_yaml, site_of
-from codexctl_ci.adoption.wrappers import WRAPPERS
+from codexctl_ci.adoption.wrappers import MAIN, WRAPPERS
 
 CHECKLIST = "CODEXCTL-CHECKLIST.md"
 
@@ -65,12 +65,14 @@ def stack_files(found: Discovery, services: str) -> dict[str, str]:
     return files | {"deploy/workspace.yaml": WORKSPACE, "deploy/codex.yaml": CODEX, "deploy/model.toml": MODEL}
 
 
-def repository_files(found: Discovery, *, services: str, has_stack: bool, below: str) -> dict[str, str]:
+def repository_files(
+    found: Discovery, *, services: str, has_stack: bool, below: str, branch: str = MAIN
+) -> dict[str, str]:
     """Path (from the repository's root) to text: the wrappers and the checklist. ``below`` is the folder of the stack,
-    ``.`` for the root; ``has_stack`` says that it was there already."""
+    ``.`` for the root; ``has_stack`` says that it was there already; ``branch`` is the default one."""
     inputs = {} if below == "." else {"working-directory": below}
     if services != "services.yaml":
         inputs["config"] = services
-    files = {wrapper.path: wrapper.text(inputs=inputs) for wrapper in WRAPPERS}
-    files[CHECKLIST] = checklist(found.project, () if has_stack else found.components, found.notes)
+    files = {wrapper.path: wrapper.text(inputs=inputs, branch=branch) for wrapper in WRAPPERS}
+    files[CHECKLIST] = checklist(found.project, () if has_stack else found.components, found.notes, branch)
     return files

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from codexctl_ci import REPOSITORY
 
+MAIN = "main"
 RELEASE = "v1"
 """The tag that wrappers name: it moves with each compatible release."""
 
@@ -26,12 +27,13 @@ class Wrapper:
         """Where it lies in a project."""
         return f".github/workflows/{self.name}.yml"
 
-    def text(self, ref: str = RELEASE, *, inputs: Mapping[str, str] | None = None) -> str:
-        """The whole file; ``inputs`` are those that the call gives."""
-        triggers = "\n".join(f"  {line}" for line in self.triggers.splitlines())
+    def text(self, ref: str = RELEASE, *, inputs: Mapping[str, str] | None = None, branch: str = MAIN) -> str:
+        """The whole file; ``inputs`` are those that the call gives, ``branch`` is the repository's default one."""
+        triggers = "\n".join(f"  {line}" for line in self.triggers.replace(f"[{MAIN}]", f"[{branch}]").splitlines())
         given = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in (inputs or {}).items())
+        why = self.why.replace(f" {MAIN} ", f" {branch} ")
         return (
-            f'# {self.why}\nname: "AI: {self.title}"\n\non:\n{triggers}\n\npermissions:\n  contents: read\n\n'
+            f'# {why}\nname: "AI: {self.title}"\n\non:\n{triggers}\n\npermissions:\n  contents: read\n\n'
             f"jobs:\n  {self.name}:\n    uses: {REPOSITORY}/.github/workflows/{self.name}.yml@{ref}\n"
             + (f"    with:\n{given}" if given else "")
             + "    secrets: inherit\n"
@@ -45,8 +47,8 @@ WRAPPERS = (
     Wrapper(
         "ai_staging_deploy",
         "deploy staging",
-        "Every push to main is deployed to the staging environment.",
-        "push:\n  branches: [main]",
+        f"Every push to {MAIN} is deployed to the staging environment.",
+        f"push:\n  branches: [{MAIN}]",
     ),
     Wrapper(
         "ai_plan_issue", "plan an issue", "The label [ai-plan] asks for a plan, as a comment on the issue.", _LABELED

@@ -9,6 +9,7 @@ from pathlib import Path
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 
+_PLAIN_BRANCH = re.compile(r"[A-Za-z][\w./-]*")
 _REMOTE = re.compile(r"[/:]([^/:]+?)(?:\.git)?/?$")
 
 
@@ -27,7 +28,9 @@ def init(inv: Invocation) -> None:
     dry = inv.settings[o.DRY_RUN]
     below = folder.relative_to(root).as_posix()
     written = {} if has_stack else add(folder, stack_files(found, config.name), dry_run=dry)
-    at_root = repository_files(found, services=config.name, has_stack=has_stack, below=below)
+    at_root = repository_files(
+        found, services=config.name, has_stack=has_stack, below=below, branch=_default_branch(root)
+    )
     written |= add(root, at_root, dry_run=dry)
 
     words = {True: "would write" if dry else "written", False: "is there, kept"}
@@ -45,11 +48,27 @@ def init(inv: Invocation) -> None:
 
 def _name_of(root: Path) -> str:
     """The repository's name on its server, else the folder's."""
+    remote = _REMOTE.search(_git(root, "remote", "get-url", "origin"))
+    return remote[1] if remote else root.name
+
+
+def _default_branch(root: Path) -> str:
+    """The server's, as the clone saw it; else one that is usually it, else the one that is checked out."""
+    known = _git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
+    if not known:
+        there = _git(root, "for-each-ref", "--format=%(refname:lstrip=-1)", "refs/heads", "refs/remotes").split()
+        usual = [name for name in ("main", "master") if name in there]
+        known = usual[0] if usual else _git(root, "symbolic-ref", "--short", "HEAD")
+    # It goes into YAML as it is.
+    return known if _PLAIN_BRANCH.fullmatch(known) else "main"
+
+
+def _git(root: Path, *words: str) -> str:
+    """What git says; nothing where it fails or isn't there."""
     from codexctl_ci import process
 
     try:
-        done = process.run(["git", "-C", str(root), "remote", "get-url", "origin"], timeout=timedelta(seconds=10))
+        done = process.run(["git", "-C", str(root), *words], timeout=timedelta(seconds=10))
     except FileNotFoundError:
-        return root.name
-    remote = _REMOTE.search(done.stdout.decode("utf-8", "replace").strip())
-    return remote[1] if remote else root.name
+        return ""
+    return done.stdout.decode("utf-8", "replace").strip() if done.ok else ""

@@ -157,6 +157,33 @@ def test_nothing_that_is_there_changes(tmp_path: Path, capsys: pytest.CaptureFix
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "branch"),
+    [
+        ("", "trunk"),
+        ("branch main; switch -q -c feature", "main"),
+        ("branch master", "master"),
+        (
+            "update-ref refs/remotes/origin/main HEAD; update-ref refs/remotes/origin/dev/all HEAD;"
+            " symbolic-ref refs/remotes/origin/HEAD refs/remotes/origin/dev/all",
+            "dev/all",
+        ),
+        ("switch -q -c {{x", "main"),
+    ],
+    ids=["checked-out", "main-is-there", "master-is-there", "the-servers", "odd-name"],
+)
+def test_staging_is_deployed_from_the_default_branch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, branch: str
+) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for line in ["init -q -b trunk", "commit -q --allow-empty -m x", *(w.strip() for w in words.split(";") if w)]:
+        subprocess.run(["git", *who, *line.split()], cwd=tmp_path, check=True)
+    assert main(["init", "-c", str(tmp_path / "services.yaml")], {"PATH": os.environ["PATH"]}) == 0
+    workflow = yaml.load((tmp_path / ".github/workflows/ai_staging_deploy.yml").read_text(), yaml.BaseLoader)
+    assert workflow["on"] == {"push": {"branches": [branch]}}
+    assert f"Push to `{branch}`" in (tmp_path / "CODEXCTL-CHECKLIST.md").read_text()
+
+
 def test_a_stack_below_the_root_is_named_to_the_workflows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".git").mkdir()
     write_files(tmp_path, {"infra/app.yaml": "project: shop\n"})
