@@ -91,3 +91,18 @@ def test_every_input_and_secret_of_the_workflows_is_on_their_page() -> None:
         default = called["inputs"]["timeout-minutes"]["default"]
         (row,) = [line for line in text.splitlines() if line.startswith("| `timeout-minutes`")]
         assert re.search(rf"\b{default}\b", row), file.name
+
+
+@pytest.mark.parametrize("example", ["minimal", "project-example", "go-templates"])
+def test_readme_of_an_example_names_every_variable_that_it_asks_for(example: str) -> None:
+    folder = ROOT / "examples" / example
+    text = "".join(file.read_text() for file in folder.rglob("*") if file.suffix in (".yaml", ".j2", ".tpl", ".toml"))
+    asked = set(re.findall(r"""envOr\W{1,3}([A-Z_]+)""", text)) - {"GITHUB_SHA"}
+    # In a row of a table, and after its first, a name may be told by its end: `_VERSION`.
+    told = re.findall(r"[A-Z][A-Z_]+|(?<=`)_[A-Z_]+", (folder / "README.md").read_text())
+    assert asked and [name for name in sorted(asked) if not any(name.endswith(word) for word in told)] == []
+
+
+def test_the_smallest_example_has_ten_lines() -> None:
+    lines = (ROOT / "examples/minimal/services.yaml").read_text().splitlines()
+    assert len([line for line in lines if line and not line.startswith("#")]) == 10
