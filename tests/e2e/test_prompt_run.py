@@ -15,6 +15,7 @@ from tests.contract.test_agent_in_pod import deployment
 from tests.support.cluster import new_name
 from tests.support.github_imitation import Shop, imitation, shop
 from tests.support.kubectl import Kubectl
+from tests.support.outputs import parse_outputs
 from tests.support.responses_server import Fault, Model, Step, execute, say, serve
 
 __all__ = ["imitation", "shop"]
@@ -69,20 +70,6 @@ class Desk:
         file = self.folder / "event.json"
         file.write_text(json.dumps({"action": "labeled", "label": {"name": label}, "issue": found}, default=str))
         return str(file)
-
-
-def parse_outputs(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    lines = iter(text.splitlines())
-    for line in lines:
-        name, _, delimiter = line.partition("<<")
-        value = []
-        for inner in lines:
-            if inner == delimiter:
-                break
-            value.append(inner)
-        found[name] = "\n".join(value)
-    return found
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ import pytest
 
 from codexctl_ci.cli.main import main
 from sandbox.state import State
-from tests.e2e.test_prompt_run import parse_outputs
 from tests.support.cluster import new_name
 from tests.support.github_imitation import Shop, imitation, shop
 from tests.support.kubectl import Kubectl
+from tests.support.outputs import parse_outputs
 from tests.support.responses_server import Fault, Model, Step, execute, say, serve
 
 __all__ = ["imitation", "shop"]

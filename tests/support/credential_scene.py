@@ -25,9 +25,9 @@ from sandbox.demo.setting import write_kubeconfig
 from sandbox.github.client import GitHub
 from sandbox.github.server import GitHubServer
 from sandbox.state import State
-from tests.e2e.test_prompt_run import parse_outputs
 from tests.support.cluster import new_name
 from tests.support.kubectl import Kubectl
+from tests.support.outputs import parse_outputs
 from tests.support.responses_server import Item, Model, execute, say, serve
 from tests.support.runner_account import EXAMPLE, shipped_runner
 
