@@ -13,9 +13,7 @@ from tests.support.slot_machine import SlotMachine
 from tests.support.slot_world import Api, Cleaner, Run
 
 TestHistories = SlotMachine.TestCase
-TestHistories.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestHistories.settings = settings(max_examples=25, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("seed", range(10))

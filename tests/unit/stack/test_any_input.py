@@ -101,7 +101,7 @@ def attempt(folder: Path, services: str, manifest: str) -> None:
         assert str(error)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sections, documents)
 def test_any_document_loads_or_is_refused(tmp_path: Path, services: dict[str, Any], manifest: Any) -> None:
     text = json.dumps({"project": "shop", **services})
@@ -111,7 +111,7 @@ def test_any_document_loads_or_is_refused(tmp_path: Path, services: dict[str, An
 ITEM = {"name": "x", "manifests": [{"path": "a.yaml"}], "image": {"repository": "r", "tagTemplate": "1"}}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sections, st.sampled_from(["Deployment", "CronJob", "Pod", "List", "Ingress"]))
 def test_any_object_renders_or_is_refused(tmp_path: Path, parts: dict[str, Any], kind: str) -> None:
     overlay = {"pvcMounts": [{"name": "v", "claimName": "c", "mountPath": "/m"}]}
