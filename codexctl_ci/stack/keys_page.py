@@ -34,7 +34,7 @@ def keys_markdown() -> str:
         "",
     ]
     paths: dict[type[Section], list[str]] = {}
-    for place in _places(Place("", StackSpec)):
+    for place in places(Place("", StackSpec)):
         paths.setdefault(place.section, []).append(place.path)
     for section, found in paths.items():
         lines += [f"## {f'`{found[0]}`' if found[0] else 'At the top'}", "", _line(section.__doc__ or ""), ""]
@@ -53,13 +53,13 @@ def keys_markdown() -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
-def _places(place: Place) -> Iterator[Place]:
+def places(place: Place) -> Iterator[Place]:
     """The section and all below it, each wherever it stands."""
     yield place
     for name, row in place.section.keys().items():
         path = f"{place.path}.{name}" if place.path else name
         for section in _sections(row.annotation):
-            yield from _places(Place(path + _step(row.annotation), section))
+            yield from places(Place(path + _step(row.annotation), section))
 
 
 def _sections(kind: Any) -> tuple[type[Section], ...]:
