@@ -185,6 +185,8 @@ class PullRequest:
     merged: bool
     title: str
     draft: bool = False
+    node: str = ""
+    """Its name in GitHub's other API."""
 
 
 class PullHost(Protocol):
@@ -206,6 +208,9 @@ class PullHost(Protocol):
         self, branch: str, base: str, title: str, body: str, *, draft: bool = False
     ) -> tuple[PullRequest, bool]:
         """The open pull request of ``branch``, created where there is none, and whether it was."""
+
+    def make_draft(self, pull: PullRequest) -> PullRequest:
+        """Turn an open pull request into a draft, where its repository has drafts; how it is now."""
 
     def threads(self, number: int) -> tuple[ReviewThread, ...]:
         """All review threads of the pull request with their comments, oldest first."""

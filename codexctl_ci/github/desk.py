@@ -38,6 +38,10 @@ class Desk:
         """The open pull request of ``branch``, and whether it was created now."""
         return pulls.ensure(self._github, branch, base, title, body, draft=draft)
 
+    def make_draft(self, pull: PullRequest) -> PullRequest:
+        """Turn an open pull request into a draft."""
+        return pulls.make_draft(self._github, pull)
+
     def threads(self, number: int) -> tuple[ReviewThread, ...]:
         """All review threads."""
         return self._reading.review_threads(number)

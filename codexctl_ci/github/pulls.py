@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +11,8 @@ from codexctl_ci.errors import ApiError, BlockedByGuardrail
 from codexctl_ci.github.client import GitHub
 from codexctl_ci.guardrails.branches import is_safe, issue_of
 from codexctl_ci.ports import PullRequest
+
+log = logging.getLogger(__name__)
 
 
 def find_by_head(github: GitHub, branch: str, *, state: str = "open") -> PullRequest | None:
@@ -45,6 +49,27 @@ def ensure(
             raise error
         return found, False
     return _pull(github, made), True
+
+
+_DRAFT = """
+mutation($pull: ID!) {
+  convertPullRequestToDraft(input: {pullRequestId: $pull}) { pullRequest { isDraft } }
+}"""
+
+
+def make_draft(github: GitHub, pull: PullRequest) -> PullRequest:
+    """Turn an open pull request into a draft. Where that is refused, it stays as it is, with a warning."""
+    if pull.draft:
+        return pull
+    try:
+        github.graphql(_DRAFT, pull=pull.node)
+    except ApiError as error:
+        if error.passing:
+            raise
+        log.warning("pull request #%d cannot be made a draft: %s", pull.number, error)
+        return pull
+    log.info("pull request #%d is a draft now", pull.number)
+    return replace(pull, draft=True)
 
 
 def delete_agent_branch(github: GitHub, branch: str) -> bool:
@@ -97,4 +122,5 @@ def _pull(github: GitHub, data: dict[str, Any]) -> PullRequest:
         merged=bool(data.get("merged_at")),
         title=data.get("title") or "",
         draft=bool(data.get("draft")),
+        node=data.get("node_id") or "",
     )

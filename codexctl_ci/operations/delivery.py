@@ -26,7 +26,7 @@ _OTHERS = ("agent_error", "timeout", "infra_error", "blocked")
 class Delivery:
     """What is delivered, whence and whither. ``conclusion`` is how the agent's run ended.
 
-    ``run`` and ``link`` name the workflow run that does it.
+    ``run`` and ``link`` name the workflow run that does it. ``checks_failed``: the pull request is to be a draft.
     """
 
     conclusion: str
@@ -36,6 +36,7 @@ class Delivery:
     policy: Policy
     run: str = ""
     link: str = ""
+    checks_failed: bool = False
     ttl: timedelta = timedelta(hours=24)
 
 

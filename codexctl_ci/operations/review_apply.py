@@ -55,13 +55,15 @@ def require_own_pull(pulls: PullHost, number: int, *, repair: bool) -> PullReque
 
 
 def review_apply(places: Places, delivery: Delivery, pull: PullRequest, answers: Answers) -> Delivered:
-    """Push the change to the branch of ``pull``, answer its threads with the commit. Raises what ``deliver`` does."""
+    """Push the change to the branch of ``pull``, answer its threads with the commit. Where checks failed the pull
+    request becomes a draft. Raises what ``deliver`` does."""
 
     def after(done: Delivered) -> Delivered:
         told = f"\n\nIn {done.commit}." if done.commit else ""
         signed = replace(answers, own={thread: text + told for thread, text in answers.own.items()})
         answer_threads(places.pulls, pull.number, signed, answers.common(done.commit))
-        return replace(done, pull=pull)
+        failed = delivery.checks_failed and done.commit
+        return replace(done, pull=places.pulls.make_draft(pull) if failed else pull)
 
     return deliver(places, delivery, after)
 

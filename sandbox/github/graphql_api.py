@@ -43,6 +43,15 @@ class Graph(Nodes):
         thread.resolved_by = self._token.login if resolved else None
         return self.thread(repository, issue, thread)
 
+    def make_draft(self, node_id: str) -> Node:
+        """Turn an open pull request into a draft: whoever can write."""
+        repository, issue, part = self.find(node_id)
+        if part is not issue or issue.pull is None:
+            raise Refused("NOT_FOUND", f"Could not resolve to PullRequest node with the global id of '{node_id}'.")
+        self._may(repository, "write")
+        issue.pull.draft = True
+        return self.issue(repository, issue)
+
     def minimize(self, node_id: str, reason: str | None) -> Node:
         """Hide a comment, or show it again."""
         repository, _, part = self.find(node_id)
@@ -75,6 +84,7 @@ class Graph(Nodes):
             },
             "resolveReviewThread": lambda _info, input: {"thread": self.resolve_thread(input["threadId"], True)},
             "unresolveReviewThread": lambda _info, input: {"thread": self.resolve_thread(input["threadId"], False)},
+            "convertPullRequestToDraft": lambda _info, input: {"pullRequest": self.make_draft(input["pullRequestId"])},
             "minimizeComment": lambda _info, input: {
                 "minimizedComment": self.minimize(input["subjectId"], input["classifier"])
             },

@@ -23,7 +23,7 @@ from codexctl_ci.operations.publish_issue import publish_issue
 from codexctl_ci.operations.review_apply import Answers, require_own_pull, review_apply
 from codexctl_ci.operations.slot_lock import OperationLock
 from codexctl_ci.operations.slot_store import SlotStore
-from codexctl_ci.ports import SlotTree, TreeFile
+from codexctl_ci.ports import PullRequest, SlotTree, TreeFile
 from codexctl_ci.process import run
 from codexctl_ci.slots.claims import Claim
 from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotRecord, SourceTree, leased_to
@@ -68,6 +68,7 @@ class Desktop:
     store: SlotStore
     github: GitHub
     said: list[Delivered] = field(default_factory=list)
+    checks_failed: bool = False
 
     @property
     def branch(self) -> str:
@@ -93,19 +94,25 @@ class Desktop:
         return {self.issue: f"{done.conclusion} {done.commit} {' '.join(done.rules)}"}
 
     def delivery(self, conclusion: str = "changed", branch: str = "") -> Delivery:
-        return Delivery(conclusion, branch or self.branch, "Greet\n", BOT, Policy())
+        return Delivery(conclusion, branch or self.branch, "Greet\n", BOT, Policy(), checks_failed=self.checks_failed)
 
-    def publish(self, conclusion: str = "changed", places: Places | None = None, *, draft: bool = False) -> Delivered:
+    def publish(self, conclusion: str = "changed", places: Places | None = None) -> Delivered:
         return publish_issue(
             places or self.places(),
             self.delivery(conclusion),
             title="Greet in French",
-            draft=draft,
             body=lambda: f"Says Salut.\n\nCloses #{self.issue}\n",
         )
 
     def published(self, commit: str) -> None:
         self.store.update(1, lambda record: replace(record, tree=SourceTree(commit, "x", "x", touched=True)))
+
+    def only_pull(self) -> PullRequest:
+        """The one pull request, as the server has it."""
+        (pull,) = self.shop.writer.pulls(self.shop.name)
+        found = Desk(self.github).pull(pull["number"])
+        assert found is not None
+        return found
 
     def agent_ran(self) -> None:
         agent = AgentRun("1-9", datetime(2026, 1, 1, tzinfo=UTC), ended=True)
@@ -146,9 +153,32 @@ def test_change_whose_checks_failed_becomes_a_draft_where_there_are_drafts(deskt
     desktop.tree.write("greet.txt", "Salut\n")
     if not supported:
         desktop.shop.github.fault("status", method="POST", path=".*/pulls", status=422)
-    done = desktop.publish(draft=True)
+    desktop.checks_failed = True
+    done = desktop.publish()
     (pull,) = desktop.shop.writer.pulls(desktop.shop.name)
     assert done.pull is not None and done.pull.draft is pull["draft"] is supported
+
+
+def test_open_pull_request_becomes_a_draft_when_later_checks_fail(desktop: Desktop) -> None:
+    desktop.tree.write("greet.txt", "Hello\nSalut\n")
+    assert desktop.publish().pull == replace(desktop.only_pull(), draft=False)
+    desktop.agent_ran()
+    desktop.tree.write("greet.txt", "Salut\n")
+    desktop.checks_failed = True
+    done = desktop.publish()
+    assert done.pull is not None and done.pull.draft and not done.opened and desktop.only_pull().draft
+
+
+def test_draft_that_the_server_refuses_keeps_no_change_back(desktop: Desktop, caplog: pytest.LogCaptureFixture) -> None:
+    desktop.tree.write("greet.txt", "Hello\nSalut\n")
+    desktop.publish()
+    desktop.agent_ran()
+    desktop.tree.write("greet.txt", "Salut\n")
+    desktop.checks_failed = True
+    desktop.shop.github.fault("status", method="POST", path=".*/graphql", status=403)
+    done = desktop.publish()
+    assert done.commit and done.pull is not None and not done.pull.draft
+    assert "cannot be made a draft" in caplog.text
 
 
 def test_second_round_adds_a_commit_to_the_same_pull_request(desktop: Desktop) -> None:
@@ -273,6 +303,14 @@ def test_review_is_answered_on_its_own_branch_and_in_every_thread(review: Round)
     ]
     assert bodies(review.desktop, review.number) == [f"<!-- codexctl-ci: env -->\nround: {done.commit}\n"]
     assert review.desktop.record.pr == review.number
+
+
+def test_review_whose_checks_fail_makes_its_pull_request_a_draft(review: Round) -> None:
+    review.desktop.checks_failed = True
+    assert review.apply(answers(), "no_change").pull is not None and not review.desktop.only_pull().draft
+    review.desktop.tree.write("greet.txt", "Hello\nBonjour\n")
+    done = review.apply(answers(round="review-2"))
+    assert done.pull is not None and done.pull.draft and review.desktop.only_pull().draft
 
 
 def test_repeat_of_a_round_answers_nothing_twice(review: Round) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from codexctl_ci.operations.delivery import Delivered
     from codexctl_ci.prompts.results import Report
 
+_CHECKS_FAILED = "Checks failed, so the pull request is a draft."
 _NO_FILE = "The agent changed no file that may be published."
 
 
@@ -41,9 +42,9 @@ def publish(inv: Invocation) -> None:
     def body() -> str:
         return pull_body(report, work.frame(issue), work.secrets)
 
-    draft = report.checks == "failed"
+    delivery = work.delivery(branch, title, issue, checks_failed=report.checks == "failed")
     with open_places(work, comment) as places:
-        done = publish_issue(places, work.delivery(branch, title, issue), title=title, body=body, draft=draft)
+        done = publish_issue(places, delivery, title=title, body=body)
     work.slots.go.show(work.slots.store.read(work.record.slot) or work.record)
     _tell(inv, done)
 
@@ -81,8 +82,9 @@ def review_apply(inv: Invocation) -> None:
     def comment(done: Delivered) -> dict[int, str]:
         return {number: work.note(done, _words(done, report) or report.body)}
 
+    delivery = work.delivery(pull.head, title, work.record.issue, checks_failed=report.checks == "failed")
     with open_places(work, comment) as places:
-        done = apply(places, work.delivery(pull.head, title, work.record.issue), pull, answers)
+        done = apply(places, delivery, pull, answers)
     work.slots.go.show(work.slots.store.read(work.record.slot) or work.record)
     _tell(inv, done)
 
@@ -99,7 +101,9 @@ def _refuse_unless_publishable(inv: Invocation) -> None:
 
 
 def _words(done: Delivered, report: Report) -> str:
-    """What the comment adds in the agent's words: the reason, where nothing was changed."""
+    """What the comment adds: that checks failed, or the agent's reason, where nothing was changed."""
+    if done.conclusion == "changed" and report.checks == "failed":
+        return "\n\n".join(filter(None, (_CHECKS_FAILED, report.tested)))
     if done.conclusion != "no_change":
         return ""
     return "\n\n".join(dict.fromkeys(part for part in (report.no_change, report.body) if part)) or _NO_FILE

@@ -74,7 +74,7 @@ class Publishing:
             tokens_out=settings[o.TOKENS_OUT],
         )
 
-    def delivery(self, branch: str, title: str, issue: int) -> Delivery:
+    def delivery(self, branch: str, title: str, issue: int, *, checks_failed: bool = False) -> Delivery:
         """The change's way, by this project's rules. ``title`` is its commit's first line."""
         settings = self.inv.settings
         mail_host = urlsplit(server_url(self.inv)).hostname or ""
@@ -89,6 +89,7 @@ class Publishing:
             policy=policy_of(self.project, self.secrets),
             run=settings[o.RUN_ID],
             link=run_url(self.inv),
+            checks_failed=checks_failed,
             ttl=ttl,
         )
 

@@ -111,6 +111,7 @@ GRAPHQL_FIELDS: dict[str, str] = {
     "Query": "viewer repository node nodes rateLimit user",
     "Mutation": (
         "addPullRequestReviewThreadReply resolveReviewThread unresolveReviewThread minimizeComment unminimizeComment"
+        " convertPullRequestToDraft"
     ),
     "Node": "id",
     "Actor": "login url avatarUrl resourcePath",
@@ -175,4 +176,5 @@ GRAPHQL_FIELDS: dict[str, str] = {
     "UnresolveReviewThreadPayload": "clientMutationId thread",
     "MinimizeCommentPayload": "clientMutationId minimizedComment",
     "UnminimizeCommentPayload": "clientMutationId unminimizedComment",
+    "ConvertPullRequestToDraftPayload": "clientMutationId pullRequest",
 }
