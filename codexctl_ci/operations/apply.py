@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Protocol
 
 from codexctl_ci.errors import ApiError, CodexctlError
@@ -241,9 +243,13 @@ class _Run:
         errors: list[CodexctlError] = []
         try:
             for wait in (*_SECOND_LOOKS, None):
-                answers = each(left, self._attempt)
-                found += [answer for answer in answers if isinstance(answer, Applied)]
-                failed = [(s, a) for s, a in zip(left, answers, strict=True) if isinstance(a, CodexctlError)]
+                failed: list[tuple[Step, CodexctlError]] = []
+                for _, turn in groupby(left, key=attrgetter("turn")):
+                    answers = self._attempts(list(turn))
+                    found += [answer for _, answer in answers if isinstance(answer, Applied)]
+                    failed += [(step, answer) for step, answer in answers if isinstance(answer, CodexctlError)]
+                    if not all(_may_come(error) for _, error in failed):
+                        break
                 again = [s for s, a in failed if wait is not None and _may_come(a)]
                 errors += [a for s, a in failed if s not in again]
                 if not again or errors:
@@ -260,6 +266,9 @@ class _Run:
         if errors:
             raise together(errors)
         return found
+
+    def _attempts(self, steps: Sequence[Step]) -> list[tuple[Step, Applied | CodexctlError]]:
+        return list(zip(steps, each(steps, self._attempt), strict=True))
 
     def _attempt(self, step: Step) -> Applied | CodexctlError:
         try:

@@ -51,6 +51,9 @@ class Item(Protocol):
     @property
     def manifests(self) -> Sequence[Manifest]: ...
 
+    @property
+    def turn(self) -> int: ...
+
 
 class Layer(Protocol):
     """Items that are applied together."""
@@ -64,14 +67,18 @@ class Layer(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """One object's place in the plan. ``verdict``: what the server said to it (``new change recreate takeover``),
-    ``plain`` (new, and so simple that it wasn't asked), or ``unjudged``: it was accepted as it is before, or its
-    namespace or kind comes with the stack itself."""
+    """One object's place in the plan: its layer, and its turn there.
+
+    ``verdict``: what the server said to it (``new change recreate takeover``), ``plain`` (new, and so simple that it
+    wasn't asked), or ``unjudged``: it was accepted as it is before, or its namespace or kind comes with the stack
+    itself.
+    """
 
     manifest: Manifest = field(repr=False)
     ref: Ref
     layer: int
     digest: str
+    turn: int = 0
     verdict: str = "unjudged"
 
 
@@ -118,11 +125,11 @@ def make_plan(
                     unknown.append(_unknown(manifest, item.name))
                     continue
                 manifest = _in_namespace(manifest, namespace if scoped else "")
-                step = Step(manifest, ref_of(manifest), number, digest_of(manifest))
+                step = Step(manifest, ref_of(manifest), number, digest_of(manifest), item.turn)
                 known = placed.get(key_of(step.ref))
                 if known is not None and known.digest != step.digest:
                     warnings.append(f"{step.ref} is in the stack more than once; the last one counts ({item.name})")
-                    step = Step(manifest, step.ref, known.layer, step.digest)
+                    step = Step(manifest, step.ref, known.layer, step.digest, known.turn)
                 placed[key_of(step.ref)] = step
     if unknown:
         raise ConfigError("\n".join(unknown), hint="nothing was applied")
@@ -135,8 +142,8 @@ def make_plan(
     return Plan(first, tuple(by_layer), tuple(layer.name for layer in layers), tuple(warnings), inventory, home)
 
 
-def _place(step: Step) -> int:
-    return _ORDER.get(step.ref.kind, len(_ORDER))
+def _place(step: Step) -> tuple[int, int]:
+    return step.turn, _ORDER.get(step.ref.kind, len(_ORDER))
 
 
 def defined_kinds(manifest: Manifest) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from codexctl_ci.stack.objects import Manifest
@@ -25,12 +25,13 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Item:
-    """A group or service as it is to be applied."""
+    """A group or service as it is to be applied. Within a layer those of one ``turn`` go at once, the lowest first."""
 
     name: str
     kind: ItemKind
     manifests: tuple[Manifest, ...]
     hooks: Hooks = field(default_factory=Hooks)
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,25 @@ class Layer:
 
 
 def in_layers(
-    items: Sequence[Item], infrastructure: Iterable[InfraGroup], services: Iterable[ServiceSpec]
+    items: Sequence[Item],
+    infrastructure: Iterable[InfraGroup],
+    services: Iterable[ServiceSpec],
+    *,
+    as_written: bool = False,
 ) -> tuple[Layer, ...]:
     """``items`` in the order of deployment.
 
-    Where the stack knows neither ``deployGroup`` nor ``dependsOn``, all of it is one layer, as written. Otherwise:
-    infrastructure, then services by deploy group, and within these a layer for each step of ``dependsOn``.
+    Where the stack knows neither ``deployGroup`` nor ``dependsOn``, all of it is one layer: infrastructure, then
+    services; with ``as_written`` one item after the other. Otherwise: infrastructure, then services by deploy group,
+    and within these a layer for each step of ``dependsOn``.
     """
     groups: dict[str, str | None] = {service.name.lower(): service.deploy_group for service in services}
     wanted = {group.name.lower(): group.depends_on for group in infrastructure}
     wanted |= {service.name.lower(): service.depends_on for service in services}
     if not any(groups.values()) and not any(wanted.values()):
-        return (Layer("stack", tuple(items)),) if items else ()
+        turns = (number if as_written else int(item.kind == "service") for number, item in enumerate(items))
+        ordered = tuple(replace(item, turn=turn) for item, turn in zip(items, turns, strict=True))
+        return (Layer("stack", ordered),) if items else ()
     depths = _Depths({name: [other.lower() for other in others] for name, others in wanted.items()}, groups)
     found: dict[tuple[int, int], list[Item]] = {}
     for item in items:

@@ -68,7 +68,7 @@ def render(
     if findings:
         raise InvalidStack(findings)
     return RenderedStack(
-        in_layers(items, spec.infrastructure, spec.services),
+        in_layers(items, spec.infrastructure, spec.services, as_written=project.dialect is Dialect.GO),
         active_steps(spec.hooks.before_all),
         active_steps(spec.hooks.after_all),
         tuple(doubtful),

@@ -17,6 +17,7 @@ IMAGE = "busybox:1.37.0"
 class Item:
     name: str
     manifests: tuple[Manifest, ...]
+    turn: int = 0
 
 
 @dataclass(frozen=True)

@@ -80,3 +80,12 @@ def test_what_is_left_out_is_not_waited_for_and_changes_no_order(tmp_path: Path)
 def test_a_go_stack_without_groups_is_one_layer(tmp_path: Path) -> None:
     text = "registry: '{{ .Env }}'\ninfrastructure: [{name: x}]\nservices: [{name: b}, {name: a}]\n"
     assert layers(tmp_path, text) == ["stack: x b a"]
+
+
+@pytest.mark.parametrize(("registry", "turns"), [("'{{ .Env }}'", [0, 1, 2, 3]), ("plain", [0, 0, 1, 1])])
+def test_a_go_stack_goes_item_by_item_and_any_other_infrastructure_first(
+    tmp_path: Path, registry: str, turns: list[int]
+) -> None:
+    items = "infrastructure: [{name: y}, {name: x}]\nservices: [{name: b}, {name: a}]\n"
+    (stack,) = render(load(tmp_path, f"project: a\nregistry: {registry}\n{items}")).layers
+    assert [item.turn for item in stack.items] == turns
