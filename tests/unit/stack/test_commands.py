@@ -158,3 +158,34 @@ def test_resolved_options_reach_templates_however_they_were_given(
     assert seen() == "- - -"
     assert seen("--slot", "3", "--issue", "7") == "3 7 -"
     assert seen("--slot", "3", CODEXCTL_SLOT="4", CODEXCTL_INPUT_PR="9") == "3 - 9"
+
+
+RESOLVED = {
+    "CODEXCTL_SLOT": ("--slot", "3", "3"),
+    "CODEXCTL_ISSUE_NUMBER": ("--issue", "#7", "7"),
+    "CODEXCTL_PR_NUMBER": ("--pr", "8", "8"),
+    "CODEXCTL_FOCUS_ISSUE_NUMBER": ("--focus-issue", "9", "9"),
+    "CODEXCTL_LANG": ("--lang", "ru", "ru"),
+    "CODEXCTL_INFRA_UNHEALTHY": ("--infra-unhealthy", "yes", "true"),
+    "CODEXCTL_PROMPT_MODE": ("--prompt-mode", "short", "short"),
+}
+
+
+@pytest.mark.parametrize("how", ["flag", "input", "variable", "nowhere"])
+def test_a_go_stack_asks_envor_for_what_was_resolved_however_it_was_given(
+    project: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    asked = " ".join(f'{{{{ envOr "{name}" "-" }}}}' for name in RESOLVED)
+    block = f"project: shop\ncodex: {{configBlocks: [{{name: seen, toml: 'seen = \"{asked}\"'}}]}}\n"
+    write_files(project, {"services.yaml": "# {{- $x := 1 -}}\n" + block})
+    words: list[str] = []
+    environ: dict[str, str] = {}
+    for variable, (flag, value, _) in RESOLVED.items():
+        if how == "flag":
+            words += [flag] if flag == "--infra-unhealthy" else [flag, value]
+        elif how != "nowhere":
+            name = "CODEXCTL_INPUT_" + flag.strip("-").replace("-", "_").upper() if how == "input" else variable
+            environ[name] = value
+    code, out, _ = run(capsys, "prompt", "config", *words, **environ)
+    expected = " ".join("-" if how == "nowhere" else found for _, _, found in RESOLVED.values())
+    assert code == 0 and f'seen = "{expected}"' in out
