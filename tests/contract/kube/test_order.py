@@ -13,7 +13,7 @@ from codexctl_ci.operations.apply import apply_stack
 from codexctl_ci.stack.rendering import render
 from sandbox.faulty_proxy import Call, Delay, FaultyProxy, Refuse
 from tests.contract.kube.stacks import Waits, config_map, options, secret, service
-from tests.support.projects import load
+from tests.support.projects import load, write_files
 
 pytestmark = pytest.mark.sandbox
 
@@ -29,10 +29,10 @@ services:
 GO = SERVICES.replace("project", "registry: '{{ .Env }}'\nproject")
 # All at once they would go Services first, then Secrets, then ConfigMaps.
 FILES = {
-    "y_yaml": json.dumps(config_map("y", key="1")),
-    "x_yaml": json.dumps(secret("x")),
-    "b_yaml": json.dumps(config_map("b", key="1")),
-    "a_yaml": json.dumps(service("a")),
+    "y.yaml": json.dumps(config_map("y", key="1")),
+    "x.yaml": json.dumps(secret("x")),
+    "b.yaml": json.dumps(config_map("b", key="1")),
+    "a.yaml": json.dumps(service("a")),
 }
 
 
@@ -52,7 +52,7 @@ def test_infrastructure_is_there_before_services_and_a_go_stack_goes_as_written(
     through: Cluster, written: list[str], namespace: str, tmp_path: Path, text: str, turns: str
 ) -> None:
     waits = Waits()
-    layers = render(load(tmp_path, text, namespace=namespace, **FILES)).layers
+    layers = render(load(write_files(tmp_path, FILES), text, namespace=namespace)).layers
     apply_stack(through, layers, options(namespace), wait=waits)
     came = iter(written)
     assert [{next(came) for _ in turn} for turn in turns.split()] == [set(turn) for turn in turns.split()]
@@ -63,7 +63,7 @@ def test_what_is_refused_ends_it_before_the_next_turn(
     through: Cluster, proxy: FaultyProxy, written: list[str], namespace: str, tmp_path: Path
 ) -> None:
     proxy.on(Refuse(422), method="PATCH", path="/x$", times=1)
-    layers = render(load(tmp_path, GO, namespace=namespace, **FILES)).layers
+    layers = render(load(write_files(tmp_path, FILES), GO, namespace=namespace)).layers
     with pytest.raises((ApiError, CodexctlError)):
         apply_stack(through, layers, options(namespace))
     assert written == ["y"]
