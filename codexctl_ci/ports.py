@@ -123,6 +123,9 @@ class ClusterApi(Protocol):
     def logs(self, namespace: str, pod: str, container: str = "", *, tail: int = 30, previous: bool = False) -> str:
         """The last lines of a container's log, empty where it has none."""
 
+    def follow(self, namespace: str, pod: str, container: str = "") -> Iterator[str]:
+        """The lines of a container's log as they come, from its first to its last; it must have started."""
+
     def execute(
         self,
         namespace: str,
@@ -396,3 +399,6 @@ class ImageBuilder(Protocol):
 
     def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
         """Build, label, push to all ``destinations``, return the digest. Raises CodexctlError with the last lines."""
+
+    def stop(self) -> None:
+        """End what is being built, from another thread; its ``build`` raises then. Nothing is begun any more."""

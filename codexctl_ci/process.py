@@ -40,11 +40,13 @@ def run(
     stdin: bytes = b"",
     timeout: timedelta | None = None,
     on_line: Callable[[str], None] | None = None,
+    on_start: Callable[[Callable[[], None]], object] | None = None,
 ) -> Finished:
     """Run ``argv`` to its end and return how it ended; a missing program raises FileNotFoundError.
 
-    ``on_line`` gets each line of both streams as it comes, without its newline. When ``timeout`` is over, or the
-    caller is interrupted, the whole process group gets SIGTERM and, five seconds later, SIGKILL.
+    ``on_line`` gets each line of both streams as it comes, without its newline; ``on_start`` gets a function that ends
+    the whole process group, for another thread to call. When ``timeout`` is over, or the caller is interrupted, the
+    group gets SIGTERM and, five seconds later, SIGKILL.
     """
     # The exact environment is the caller's choice: None inherits ours.
     child = subprocess.Popen(
@@ -65,6 +67,8 @@ def run(
     ]
     for thread in threads:
         thread.start()
+    if on_start is not None:
+        on_start(lambda: _end_group(child))
     timed_out = False
     try:
         child.wait(timeout.total_seconds() if timeout is not None else None)
@@ -86,6 +90,22 @@ def as_user(argv: Sequence[str], user: tuple[int, int] | None) -> list[str]:
         return list(argv)
     uid, gid = user
     return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--no-new-privs", "--", *argv]
+
+
+def runs_below(name: str) -> bool:
+    """Whether this process descends, as far as it can see, from a program called ``name``."""
+    number = os.getpid()
+    while number > 1:
+        try:
+            # "pid (name) state parent ...": the name may hold blanks and brackets.
+            words = Path(f"/proc/{number}/stat").read_text(errors="replace")
+        except OSError:
+            return False
+        head, _, tail = words.rpartition(")")
+        if head.partition("(")[2] == name[:15]:
+            return True
+        number = int(tail.split()[1])
+    return False
 
 
 def _drain(stream: IO[bytes], into: bytearray, on_line: Callable[[str], None] | None) -> None:

@@ -202,6 +202,8 @@ BUILDER = _text("builder", "Where Kaniko runs.", "auto", choices=("auto", "execu
 KANIKO_EXECUTOR = _text("kaniko_executor", "Kaniko's executor.", "/kaniko/executor", metavar="PATH")
 KANIKO_IMAGE = _text("kaniko_image", "Image of a build Job.", metavar="IMAGE")
 KANIKO_PRIVILEGED = _switch("kaniko_privileged", "Build Jobs are privileged; Kaniko itself needs no more than root.")
+KANIKO_RUNNER = _switch("kaniko_runner", "This runner is made for builds and thrown away: Kaniko may unpack over it.")
+MAX_PARALLEL = _count("max_parallel", "Build Jobs at once.", 4)
 REGISTRY_MIRROR = _names(
     "registry_mirror", "Pull-through caches that are asked before Docker Hub.", fallbacks=("KANIKO_REGISTRY_MIRROR",)
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from codexctl_ci import process
+from codexctl_ci.images.build_log import show
 from codexctl_ci.images.kaniko import BuildFailed, KanikoOptions, kaniko_arguments
 from codexctl_ci.images.named_contexts import staged
 from codexctl_ci.images.recipes import inside
@@ -36,10 +37,14 @@ class KanikoExecutor:
     timeout: timedelta | None = None
     parallel: int = 1
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _end: list[Callable[[], None]] = field(default_factory=list)
+    _stopped: bool = False
 
     def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
         obj = f"image {image.name}"
         context, dockerfile = inside(self.root, image.context, obj), inside(self.root, image.dockerfile, obj)
+        if self._stopped:
+            raise BuildFailed("the build was stopped", obj=obj)
         with self._turn, staged(self.root, context, dockerfile, image) as place, _scratch() as scratch:
             note = scratch / "digest"
             argv = [
@@ -57,14 +62,16 @@ class KanikoExecutor:
             ]
             last: list[str] = []
 
-            def show(line: str) -> None:
-                log.info("image %s | %s", image.name, line.replace("##[", "## ["))
+            def heard(line: str) -> None:
+                show(image.name, line)
                 last.append(line)
                 del last[:-_LAST_LINES]
 
             environ = {**self.environ, **image.build_args}
             try:
-                ended = process.run(argv, env=environ, cwd=self.root, timeout=self.timeout, on_line=show)
+                ended = process.run(
+                    argv, env=environ, cwd=self.root, timeout=self.timeout, on_line=heard, on_start=self._begun
+                )
             except OSError as error:
                 raise BuildFailed(
                     "Kaniko's executor cannot be started",
@@ -77,6 +84,17 @@ class KanikoExecutor:
             how = "took too long" if ended.timed_out else f"ended with exit code {ended.code}"
             raise BuildFailed(f"Kaniko {how}", obj=obj, reason="\n".join(last), hint="read the lines above")
         return digest
+
+    def stop(self) -> None:
+        """End the build that is going on; nothing is begun any more."""
+        self._stopped = True
+        for end in self._end:
+            end()
+
+    def _begun(self, end: Callable[[], None]) -> None:
+        self._end[:] = [end]
+        if self._stopped:
+            end()
 
 
 @contextmanager

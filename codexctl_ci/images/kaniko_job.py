@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import PurePosixPath
-from typing import Any
 
-from codexctl_ci.errors import ApiError, CodexctlError
-from codexctl_ci.images.kaniko import BuildFailed, KanikoOptions, kaniko_arguments
-from codexctl_ci.images.named_contexts import FOLDER, with_stages
-from codexctl_ci.images.reference import parse_reference
+from codexctl_ci.errors import ApiError
+from codexctl_ci.images.build_log import BuildLog
+from codexctl_ci.images.kaniko import BuildFailed, KanikoOptions
+from codexctl_ci.images.kaniko_manifest import JobPlace, build_job, build_secret, job_name
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.readiness.fields import items, mapping, meta, status
 from codexctl_ci.readiness.kinds import judge_object
@@ -24,80 +22,92 @@ from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
 log = logging.getLogger(__name__)
 
-_SOURCE, _BUILD, _GIVEN = "/source", "/build", "/codexctl"
-_IMAGE = "docker-image://"
-_KEEP_SECONDS = 600
-# Arguments: the context's folder, then pairs of a named context and its folder.
-_GATHER = f"""set -e
-mkdir -p {_BUILD}/context && cp -a "{_SOURCE}/$1/." {_BUILD}/context/ && shift
-while [ $# -gt 0 ]; do
-  mkdir -p "{_BUILD}/context/{FOLDER}/$1" && cp -a "{_SOURCE}/$2/." "{_BUILD}/context/{FOLDER}/$1/" && shift 2
-done
-if [ -f {_BUILD}/context/.dockerignore ]; then printf '\\n!%s\\n' {FOLDER} >> {_BUILD}/context/.dockerignore; fi
-"""
-
-
-@dataclass(frozen=True)
-class JobPlace:
-    """Where and how build Jobs run.
-
-    ``claim`` is the workspace's claim in ``namespace`` and ``sources`` the folder in it that holds the project.
-    ``image`` is Kaniko's, ``gather_image`` has a shell. ``environ`` goes into the pod as it is; ``docker_config`` (the
-    text of a config.json) and ``authorities`` (PEM) go there in a Secret. ``privileged`` is for builders that need it.
-    """
-
-    namespace: str
-    claim: str
-    sources: str
-    image: str
-    gather_image: str
-    environ: Mapping[str, str] = field(default_factory=dict)
-    docker_config: str = field(default="", repr=False)
-    authorities: str = ""
-    privileged: bool = False
-    timeout: timedelta = timedelta(hours=1)
+_TIMES = 3
 
 
 @dataclass
 class KanikoJobs:
     """Implements ``ports.ImageBuilder``. ``wait`` waits until a Job has ended; ``dockerfile`` reads an image's own.
 
-    A Job's name follows from its content: a run that comes after a killed one joins its build.
+    ``pushed`` tells the digest of an image in its registry. A Job is gone when its build has ended or is stopped. Its
+    name follows from its content: a run that comes after a killed one joins its build, and ends it.
     """
 
     cluster: ClusterApi
     wait: Callable[[Ref], WaitResult]
     dockerfile: Callable[[BuiltImage], str]
+    pushed: Callable[[str], str | None]
     place: JobPlace
     options: KanikoOptions
     parallel: int = 4
+    _running: dict[str, list[tuple[Ref, str]]] = field(default_factory=dict)
+    _stopped: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
-        name = _job_name(image, destinations)
-        secret = self._secret(name, image)
-        if secret is not None:
-            self.cluster.apply(secret, force=True)
+        for _ in range(_TIMES):
+            digest = self._once(image, destinations, labels)
+            if digest:
+                return digest
+            log.warning("image %s: its Job was taken away while it was building; once more", image.name)
+        raise BuildFailed("the build Job was deleted again and again", obj=f"image {image.name}", hint="who does that?")
+
+    def _once(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
+        """The digest; empty where the Job was taken away."""
+        name = job_name(image, destinations)
+        secret = build_secret(name, image, self.dockerfile(image), self.place)
         job = build_job(name, image, destinations, labels, self.place, self.options, secret)
         try:
-            made = self._begin(job)
-            if secret is not None:
-                self._owned(ref_of(secret), made)
+            made = self._begin(job, secret)
             log.info("image %s: building in %s", image.name, ref_of(made))
-            result = self.wait(ref_of(made))
-            return self._digest(image, made, result)
+            with BuildLog(self.cluster, made, image.name):
+                result = self.wait(ref_of(made))
+            return self._digest(image, made, result, destinations)
         finally:
-            if secret is not None:
-                self.cluster.delete(ref_of(secret))
+            with self._lock:
+                things = self._running.pop(name, [])
+            self._remove(things)
 
-    def _begin(self, job: Manifest) -> Manifest:
-        ref = ref_of(job)
+    def stop(self) -> None:
+        """End what is being built; nothing is begun any more."""
+        with self._lock:
+            self._stopped = True
+            things = [thing for each in self._running.values() for thing in each]
+            self._running.clear()
+        self._remove(things)
+
+    def _remove(self, things: Sequence[tuple[Ref, str]]) -> None:
+        for ref, uid in things:
+            try:
+                self.cluster.delete(ref, uid=uid)
+            except ApiError as error:
+                # 409: another one of this name by now. Whatever else: the Job's own time limit takes it.
+                log.debug("%s is left to its time limit: %s", ref, error)
+
+    def _begin(self, job: Manifest, secret: Manifest | None) -> Manifest:
+        ref, name = ref_of(job), meta(job)["name"]
         there = self.cluster.get(ref)
-        if there is not None and not _ended(there):
-            log.info("%s is going on already, joining it", ref)
-            return there
-        if there is not None:
+        if there is not None and _ended(there):
             self.cluster.delete(ref, uid=str(meta(there).get("uid") or ""))
             self._await_gone(ref, there)
+            there = None
+        with self._lock:
+            if self._stopped:
+                raise BuildFailed("the build was stopped", obj=f"image {name}")
+            noted = self._running.setdefault(name, [])
+            if secret is not None:
+                noted.append((ref_of(secret), str(meta(self.cluster.apply(secret, force=True)).get("uid") or "")))
+            if there is not None:
+                log.info("%s is going on already, joining it", ref)
+            made = there or self._create(job, ref)
+            # The Job first: it is what costs something.
+            noted.insert(0, (ref, str(meta(made).get("uid") or "")))
+        if secret is not None:
+            owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": meta(made)["uid"]}
+            self.cluster.patch(ref_of(secret), {"metadata": {"ownerReferences": [owner]}})
+        return made
+
+    def _create(self, job: Manifest, ref: Ref) -> Manifest:
         try:
             return self.cluster.create(job)
         except ApiError as error:
@@ -123,11 +133,7 @@ class KanikoJobs:
             if change.kind == "DELETED":
                 return
 
-    def _owned(self, secret: Ref, job: Manifest) -> None:
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": meta(job)["name"], "uid": meta(job)["uid"]}
-        self.cluster.patch(secret, {"metadata": {"ownerReferences": [owner]}})
-
-    def _digest(self, image: BuiltImage, job: Manifest, result: WaitResult) -> str:
+    def _digest(self, image: BuiltImage, job: Manifest, result: WaitResult, destinations: Sequence[str]) -> str:
         obj = f"image {image.name}"
         if not result.ready:
             failure = result.failures[0]
@@ -139,121 +145,18 @@ class KanikoJobs:
                 text = str(mapping(mapping(state.get("state")).get("terminated")).get("message") or "").strip()
                 if re.fullmatch(r"sha256:[0-9a-f]{64}", text):
                     return text
-        raise BuildFailed("the build Job ended without telling a digest", obj=obj, hint="is its image Kaniko's?")
-
-    def _secret(self, name: str, image: BuiltImage) -> Manifest | None:
-        data = {f"argument.{key}": value for key, value in image.build_args.items()}
-        if image.build_contexts:
-            data["Dockerfile"] = with_stages(self.dockerfile(image), image.build_contexts)
-        if self.place.docker_config:
-            data["config.json"] = self.place.docker_config
-        if self.place.authorities:
-            data["ca.crt"] = self.place.authorities
-        if not data:
-            return None
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-        metadata = {"name": name, "namespace": self.place.namespace, "labels": _labels(image)}
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded}
+        found = self.cluster.get(ref_of(job))
+        if found is not None and meta(found).get("uid") == meta(job).get("uid") and not _leaving(found):
+            raise BuildFailed("the build Job ended without telling a digest", obj=obj, hint="is its image Kaniko's?")
+        # Another run that had joined it took it away: because it had ended, or because that run was stopped.
+        pushed = {self.pushed(destination) for destination in destinations}
+        return (pushed.pop() if len(pushed) == 1 else None) or ""
 
 
 def _ended(job: Manifest) -> bool:
     verdict = judge_object(job)
-    return verdict.ready or verdict.fatal or bool(meta(job).get("deletionTimestamp"))
+    return verdict.ready or verdict.fatal or _leaving(job)
 
 
-def _job_name(image: BuiltImage, destinations: Sequence[str]) -> str:
-    key = parse_reference(destinations[0]).tag.removeprefix("ck-")[:12]
-    plain = re.sub(r"[^a-z0-9]+", "-", image.name.lower()).strip("-")[:40] or "image"
-    return f"build-{plain}-{key}".strip("-")
-
-
-def _labels(image: BuiltImage) -> dict[str, str]:
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", image.name).strip("-_.")[:63]
-    return {"app.kubernetes.io/managed-by": "codexctl-ci", "codexctl.io/image": plain}
-
-
-def build_job(
-    name: str,
-    image: BuiltImage,
-    destinations: Sequence[str],
-    labels: Mapping[str, str],
-    place: JobPlace,
-    options: KanikoOptions,
-    secret: Manifest | None,
-) -> Manifest:
-    """The Job that builds ``image``. Secrets stand in ``secret`` alone, of the same name as the Job."""
-    given = mapping((secret or {}).get("data")).keys()
-    gathers = bool(image.build_contexts)
-    sources = {"name": "workspace", "mountPath": _SOURCE, "subPath": place.sources, "readOnly": True}
-    mounts: list[dict[str, Any]] = [sources]
-    volumes: list[dict[str, Any]] = [{"name": "workspace", "persistentVolumeClaim": {"claimName": place.claim}}]
-    for key, path in (("Dockerfile", _GIVEN), ("config.json", "/kaniko/.docker"), ("ca.crt", f"{_GIVEN}-ca")):
-        if key in given:
-            volume = re.sub(r"[^a-z]", "-", key.lower())
-            volumes.append({"name": volume, "secret": {"secretName": name, "items": [{"key": key, "path": key}]}})
-            mounts.append({"name": volume, "mountPath": path, "readOnly": True})
-    if gathers:
-        volumes.append({"name": "build", "emptyDir": {}})
-        mounts.append({"name": "build", "mountPath": _BUILD})
-    arguments = kaniko_arguments(
-        options,
-        context=f"{_BUILD}/context" if gathers else str(PurePosixPath(_SOURCE, image.context)),
-        dockerfile=f"{_GIVEN}/Dockerfile" if gathers else str(PurePosixPath(_SOURCE, image.dockerfile)),
-        destinations=destinations,
-        argument_names=image.build_args,
-        labels=labels,
-        digest_file="/dev/termination-log",
-    )
-    kaniko = {
-        "name": "kaniko",
-        "image": place.image,
-        "args": arguments,
-        "env": list(_environment(name, image, place, "ca.crt" in given)),
-        "volumeMounts": mounts,
-        **({"securityContext": {"privileged": True}} if place.privileged else {}),
-    }
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "containers": [kaniko],
-        "volumes": volumes,
-    }
-    if gathers:
-        pod["initContainers"] = [_gather(image, place, sources)]
-    marks = _labels(image)
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "namespace": place.namespace, "labels": marks},
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": int(place.timeout.total_seconds()),
-            "ttlSecondsAfterFinished": _KEEP_SECONDS,
-            "template": {"metadata": {"labels": marks}, "spec": pod},
-        },
-    }
-
-
-def _gather(image: BuiltImage, place: JobPlace, sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Brings named contexts into the one context that Kaniko knows."""
-    pairs = [word for pair in image.build_contexts.items() if not pair[1].startswith(_IMAGE) for word in pair]
-    return {
-        "name": "gather",
-        "image": place.gather_image,
-        "command": ["sh", "-c", _GATHER, "gather", image.context, *pairs],
-        "volumeMounts": [dict(sources), {"name": "build", "mountPath": _BUILD}],
-    }
-
-
-def _environment(name: str, image: BuiltImage, place: JobPlace, authorities: bool) -> Iterable[dict[str, Any]]:
-    for key in sorted(image.build_args):
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-            raise CodexctlError(f"{key!r} is no name of a build argument", obj=f"image {image.name}")
-        yield {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": f"argument.{key}"}}}
-    for key, value in sorted(place.environ.items()):
-        if key not in image.build_args:
-            yield {"name": key, "value": value}
-    if authorities:
-        # Kaniko reads a folder of authorities; a bundle of our own comes beside it.
-        yield {"name": "SSL_CERT_DIR", "value": f"/kaniko/ssl/certs:{_GIVEN}-ca"}
+def _leaving(job: Manifest) -> bool:
+    return bool(meta(job).get("deletionTimestamp"))

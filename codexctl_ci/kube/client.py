@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,12 @@ class Cluster:
                 return ""
             raise
         return answer.body.decode("utf-8", "replace")
+
+    def follow(self, namespace: str, pod: str, container: str = "") -> Iterator[str]:
+        from codexctl_ci.kube.following import follow
+
+        path = f"/api/v1/namespaces/{_name(namespace)}/pods/{_name(pod)}/log"
+        return follow(self._transport, path, container, f"Pod/{pod} in {namespace}")
 
     def execute(
         self,

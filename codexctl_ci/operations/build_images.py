@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
+from queue import SimpleQueue
 
 from codexctl_ci.durations import format_duration
 from codexctl_ci.errors import CodexctlError
@@ -63,25 +63,44 @@ class _Work:
         self._builder = builder
         self._clock = clock
         self._digests = Digests(registry)
+        self._at_once = max(_AT_ONCE, builder.parallel if builder else 1)
         self._free = threading.Semaphore(builder.parallel if builder else 1)
 
     def run(self) -> list[ImageResult]:
         results: dict[str, ImageResult] = {}
-        running: dict[Future[ImageResult], str] = {}
+        running: set[str] = set()
+        ended: SimpleQueue[tuple[str, ImageResult | BaseException]] = SimpleQueue()
         waiting = list(self._images)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        try:
             while waiting or running:
                 for name in [name for name in waiting if self._needs[name] <= results.keys()]:
-                    waiting.remove(name)
                     broken = [need for need in sorted(self._needs[name]) if results[need].error]
                     if broken:
                         results[name] = self._left_out(name, broken)
+                    elif len(running) < self._at_once:
+                        running.add(name)
+                        # Plain threads that nobody waits for: an interrupt must not hang on a copy that is going on.
+                        threading.Thread(target=self._into, args=(ended, name), name=name, daemon=True).start()
                     else:
-                        running[pool.submit(self._one, name)] = name
+                        break
+                    waiting.remove(name)
                 if running:
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    results |= {running.pop(one): one.result() for one in done}
+                    name, outcome = ended.get()
+                    running.remove(name)
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+                    results[name] = outcome
+        except BaseException:
+            if self._builder is not None:
+                self._builder.stop()
+            raise
         return [results[name] for name in self._images]
+
+    def _into(self, ended: SimpleQueue[tuple[str, ImageResult | BaseException]], name: str) -> None:
+        try:
+            ended.put((name, self._one(name)))
+        except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
+            ended.put((name, error))
 
     def _left_out(self, name: str, broken: list[str]) -> ImageResult:
         image = self._images[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from codexctl_ci.ports import ClusterApi, ExecResult, Listing, Watching
@@ -110,6 +110,9 @@ class SlotScoped(ClusterApi):
 
     def logs(self, namespace: str, pod: str, container: str = "", *, tail: int = 30, previous: bool = False) -> str:
         return self._for(namespace).logs(namespace, pod, container, tail=tail, previous=previous)
+
+    def follow(self, namespace: str, pod: str, container: str = "") -> Iterator[str]:
+        return self._for(namespace).follow(namespace, pod, container)
 
     def execute(
         self,

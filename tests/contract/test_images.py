@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,9 +54,12 @@ class Shop:
 
     def run(self, *words: str, **environ: str) -> tuple[int, dict[str, str]]:
         """Exit code, and for each image what was done."""
-        output = self.root / "github-output"
-        output.unlink(missing_ok=True)
-        given = {
+        (self.root / "summary").unlink(missing_ok=True)
+        code = main(list(words), {**self.environ(), **environ})
+        return code, self._actions()
+
+    def environ(self) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root),
             "CODEXCTL_KANIKO_EXECUTOR": EXECUTOR,
@@ -64,11 +68,7 @@ class Shop:
             "SANDBOX_KANIKO_STORAGE": str(self.root / "storage"),
             "NPM_TOKEN": "npm-hunter2-token",
             "GITHUB_STEP_SUMMARY": str(self.root / "summary"),
-            **environ,
         }
-        (self.root / "summary").unlink(missing_ok=True)
-        code = main(list(words), given)
-        return code, self._actions()
 
     def config(self, name: str, version: str) -> tuple[str, dict[str, str]]:
         """An image's configuration with history as text, and its labels."""
@@ -146,12 +146,35 @@ def test_changed_file_builds_its_image_and_those_that_stand_on_it(shop: Shop) ->
 
 
 def test_secret_argument_is_in_no_log_and_no_arguments(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
-    wrapper = shop.root / "executor"
-    wrapper.write_text(f'#!/bin/sh\necho "argv: $@"\necho "token: $NPM_TOKEN"\nexec {EXECUTOR} "$@"\n')
+    wrapper, processes = shop.root / "executor", shop.root / "processes"
+    wrapper.write_text(
+        f'#!/bin/sh\ncat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" >>{processes}\necho "token: $NPM_TOKEN"\n'
+        f'exec {EXECUTOR} "$@"\n'
+    )
     wrapper.chmod(0o755)
-    code, _ = shop.run("ci", "images", CODEXCTL_KANIKO_EXECUTOR=str(wrapper))
+    code, _ = shop.run("ci", "images", CODEXCTL_KANIKO_EXECUTOR=str(wrapper), CODEXCTL_LOG_LEVEL="debug")
     text = "".join(capfd.readouterr())
-    assert code == 0 and "--build-arg=NPM_TOKEN" in text and "token: ***" in text and "hunter2" not in text
+    assert code == 0 and "token: ***" in text and "hunter2" not in text
+    assert "--build-arg=NPM_TOKEN\n" in processes.read_text() and "hunter2" not in processes.read_text()
+    assert "hunter2" not in shop.config("api", "v1")[0]
+    left = [path for path in shop.root.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert left == []
+
+
+def test_executor_does_not_unpack_over_a_runner(shop: Shop) -> None:
+    """The process of a runner that carries out a job is called Runner.Worker."""
+    worker = shop.root / "Runner.Worker"
+    worker.symlink_to("/bin/sh")
+
+    def build(**more: str) -> subprocess.CompletedProcess[str]:
+        script = f"{sys.executable} -m codexctl_ci ci images; exit $?"
+        environ = {**shop.environ(), **more}
+        return subprocess.run([str(worker), "-c", script], env=environ, stderr=subprocess.PIPE, text=True, check=False)
+
+    refused = build()
+    assert refused.returncode == 2 and "over the runner" in refused.stderr and "--kaniko-runner" in refused.stderr
+    assert shop.registry.manifest(f"{shop.name}/api", "v1")[0] == 404
+    assert build(CODEXCTL_KANIKO_RUNNER="true").returncode == 0
 
 
 def test_failed_build_names_the_image_and_leaves_out_what_stands_on_it(

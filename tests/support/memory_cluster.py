@@ -192,6 +192,9 @@ class MemoryCluster(ClusterApi):
         text = self.log_texts.get((pod, container, previous), "")
         return "\n".join(text.splitlines()[-tail:])
 
+    def follow(self, namespace: str, pod: str, container: str = "") -> Iterator[str]:
+        return iter(self.logs(namespace, pod, container, tail=1000).splitlines())
+
     def execute(
         self,
         namespace: str,

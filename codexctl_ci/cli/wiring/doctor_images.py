@@ -85,10 +85,15 @@ def _agent_checks(
 
 
 def _kaniko(inv: Invocation, builds: bool) -> Iterator[Finding]:
+    from codexctl_ci.cli.wiring.images import spoils, uses_job
+
     executor, image = Path(inv.settings[o.KANIKO_EXECUTOR]), inv.settings[o.KANIKO_IMAGE]
     if not builds:
         yield Finding("images", "Kaniko", Level.OK, "nothing is built")
-    elif executor.exists():
+    elif executor.exists() and not image and spoils(inv):
+        advice = "name an image for build Jobs in CODEXCTL_KANIKO_IMAGE, or say CODEXCTL_KANIKO_RUNNER=true"
+        yield Finding("images", "Kaniko", Level.FAIL, f"{executor} would unpack images over this runner", advice)
+    elif not uses_job(inv):
         yield Finding("images", "Kaniko", Level.OK, f"executor {executor}")
     elif image:
         yield Finding("images", "Kaniko", Level.OK, f"Jobs of {image}")

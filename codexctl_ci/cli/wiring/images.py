@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from codexctl_ci import process
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
-from codexctl_ci.cli.wiring.cluster import cache_dir
+from codexctl_ci.cli.wiring.cluster import cache_dir, open_cluster
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.images.connection import Trust, proxies_of
 from codexctl_ci.images.credentials import load_docker_config
@@ -24,7 +24,7 @@ from codexctl_ci.images.kaniko import KanikoOptions
 from codexctl_ci.images.recipes import Recipes
 from codexctl_ci.images.reference import parse_reference
 from codexctl_ci.images.registry import Registries
-from codexctl_ci.ports import ImageBuilder
+from codexctl_ci.ports import ClusterApi, ImageBuilder
 from codexctl_ci.readiness.outcome import WaitResult
 from codexctl_ci.stack.images import BuiltImage, ExternalImage
 from codexctl_ci.stack.objects import Ref
@@ -117,20 +117,30 @@ def checkout_root(inv: Invocation, project: Project) -> Path:
 
 
 def uses_job(inv: Invocation) -> bool:
-    """Whether images are built by Jobs in the cluster: asked for, or no executor is here."""
+    """Whether images are built by Jobs in the cluster: asked for, or no executor may run here."""
     builder = inv.settings[o.BUILDER]
-    return builder == "job" or (builder == "auto" and not Path(inv.settings[o.KANIKO_EXECUTOR]).exists())
+    if builder != "auto":
+        return builder == "job"
+    return not Path(inv.settings[o.KANIKO_EXECUTOR]).exists() or (bool(inv.settings[o.KANIKO_IMAGE]) and spoils(inv))
+
+
+def spoils(inv: Invocation) -> bool:
+    """Whether Kaniko here would unpack images over the runner that we run on."""
+    return not inv.settings[o.KANIKO_RUNNER] and process.runs_below("Runner.Worker")
 
 
 def open_builder(
     inv: Invocation,
     project: Project,
     images: Iterable[ExternalImage | BuiltImage],
+    pushed: Callable[[str], str | None],
+    cluster: ClusterApi | None = None,
     folder: PurePosixPath | None = None,
 ) -> ImageBuilder:
     """Kaniko, where the settings want it. Raises ConfigError where it can be had nowhere.
 
-    Jobs take the sources from ``folder`` in the workspace volume, else from the environment's own.
+    ``pushed`` tells the digest of an image; ``cluster`` is the identity that Jobs go with, None for our own. They take
+    the sources from ``folder`` in the workspace volume, else from the environment's own.
     """
     chosen = list(images)
     for image in chosen:
@@ -138,12 +148,18 @@ def open_builder(
             for name, value in image.build_args.items():
                 if _SECRET_NAME.search(name):
                     inv.redact.register(value)
-    return _jobs(inv, project, chosen, folder) if uses_job(inv) else _executor(inv, project)
+    return _jobs(inv, project, chosen, pushed, cluster, folder) if uses_job(inv) else _executor(inv, project)
 
 
 def _executor(inv: Invocation, project: Project) -> ImageBuilder:
     from codexctl_ci.images.kaniko_executor import KanikoExecutor
 
+    if spoils(inv):
+        raise ConfigError(
+            "Kaniko would unpack images over the runner that this job runs on",
+            hint="build in Jobs (--kaniko-image), or in a container of its own (`container:` of the job); where this "
+            "runner's container is made for builds and thrown away after the job, say so with --kaniko-runner",
+        )
     root = checkout_root(inv, project)
     options = _options(inv, project, tuple(str(path) for path in _kept(root)))
     return KanikoExecutor(Path(inv.settings[o.KANIKO_EXECUTOR]), root, options, _harmless(inv.environ))
@@ -153,11 +169,13 @@ def _jobs(
     inv: Invocation,
     project: Project,
     images: Iterable[ExternalImage | BuiltImage],
+    pushed: Callable[[str], str | None],
+    cluster: ClusterApi | None,
     folder: PurePosixPath | None,
 ) -> ImageBuilder:
-    from codexctl_ci.cli.wiring.cluster import open_cluster
     from codexctl_ci.cli.wiring.workspace import claim_of, folder_of, sources_in
-    from codexctl_ci.images.kaniko_job import JobPlace, KanikoJobs
+    from codexctl_ci.images.kaniko_job import KanikoJobs
+    from codexctl_ci.images.kaniko_manifest import JobPlace
     from codexctl_ci.operations.wait import wait_until_ready
 
     settings, environ = inv.settings, inv.environ
@@ -167,12 +185,11 @@ def _jobs(
             hint="run this in a container that has it (--kaniko-executor), or name Kaniko's image with --kaniko-image",
         )
     environment = project.environment
-    cluster = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    api = cluster or open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
     sources = sources_in(folder or folder_of(inv, project.env, project.slot))
     authorities = environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE") or ""
-    bases = [
-        base for image in images if isinstance(image, BuiltImage) for base in open_recipes(inv, project).bases(image)
-    ]
+    recipes = open_recipes(inv, project)
+    bases = [base for image in images if isinstance(image, BuiltImage) for base in recipes.bases(image)]
     hosts = own_hosts(images) | {parse_reference(base).host for base in bases}
     place = JobPlace(
         namespace=project.namespace,
@@ -187,9 +204,11 @@ def _jobs(
     )
 
     def wait(ref: Ref) -> WaitResult:
-        return wait_until_ready(cluster, [ref], timeout=place.timeout + timedelta(minutes=1))
+        return wait_until_ready(api, [ref], timeout=place.timeout + timedelta(minutes=1))
 
-    return KanikoJobs(cluster, wait, open_recipes(inv, project).dockerfile, place, _options(inv, project))
+    options = _options(inv, project)
+    parallel = max(1, settings[o.MAX_PARALLEL])
+    return KanikoJobs(api, wait, recipes.dockerfile, pushed, place, options, parallel=parallel)
 
 
 def _options(inv: Invocation, project: Project, ignore: tuple[str, ...] = ()) -> KanikoOptions:

@@ -73,7 +73,7 @@ class ReadySteps:
 
         aside = self._left_alone and uses_job(self.inv)
         folder = sync_aside(self.inv, self.project, self.cluster) if aside else None
-        prepare_images(self.inv, mirror=True, build=True, project=self.project, folder=folder)
+        prepare_images(self.inv, self.project, self.cluster, mirror=True, build=True, folder=folder)
 
     def apply(self) -> bool:
         """The stack, as the filters say."""

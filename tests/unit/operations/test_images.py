@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from codexctl_ci.operations.plan_images import order, plan_images
 from codexctl_ci.stack.image_actions import ImageResult
 from codexctl_ci.stack.images import BuiltImage, ExternalImage
 from codexctl_ci.stack.made_of import SECRET
+from tests.support.signals import interruptible
 
 
 @dataclass
@@ -77,6 +80,10 @@ class Builder:
     broken: frozenset[str] = frozenset()
     together: threading.Barrier | None = None
     built: list[str] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        self.stopped.set()
 
     def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
         if self.together is not None:
@@ -211,6 +218,32 @@ def test_failure_leaves_out_what_stands_on_it_and_nothing_else() -> None:
     assert error is not None and error.exit_code == 1
     text = str(error)
     assert "2 of 4 images failed" in text and text.count("image api") == 1 and "stands on api" in text
+
+
+def test_interrupt_ends_what_is_being_built() -> None:
+    class Endless(Builder):
+        def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert self.stopped.wait(10)
+            raise CodexctlError("the build was stopped", obj=f"image {image.name}")
+
+    registry = shelf()
+    builder = Endless(registry)
+    with interruptible(), pytest.raises(KeyboardInterrupt):
+        bring_images([BuiltImage("other", "r/other", "v1")], registry, Recipes(), builder)
+    assert builder.stopped.is_set()
+
+
+def test_fault_of_ours_in_one_image_is_raised_and_ends_the_builds() -> None:
+    class Faulty(Builder):
+        def build(self, image: BuiltImage, destinations: Sequence[str], labels: Mapping[str, str]) -> str:
+            raise AssertionError("a bug")
+
+    registry = shelf()
+    builder = Faulty(registry)
+    with pytest.raises(AssertionError, match="a bug"):
+        bring_images([BuiltImage("other", "r/other", "v1")], registry, Recipes(), builder)
+    assert builder.stopped.is_set()
 
 
 @pytest.mark.parametrize(
