@@ -39,6 +39,8 @@ def test_inputs_reach_commands_and_outputs_come_back(stage: WorkflowStage, openi
     ready = found["ready"]
     assert ready | {"slot": slot, "epoch": found["slot"]["epoch"], "env": "ai"} == ready
     assert ready | {"infra_ready": "true", "infra_unhealthy": "false", "codexctl_env_ready": "true"} == ready
+    assert found["infra"]["changed"] in ("true", "false") and found["infra"]["ready"] == "true"
+    assert isinstance(json.loads(found["images"]["images"]), dict)
     assert ready["codexctl_run_args"] == f"--env ai --slot {slot}"
     agent = found["agent"]
     assert agent["conclusion"] == "changed" and agent["thread_id"] and int(agent["input_tokens"]) > 0
