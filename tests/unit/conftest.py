@@ -1,7 +1,7 @@
 """How unit tests run, whatever else the machine does at the time."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# An example that takes longer than 200 ms is no fault where other work has the processor.
-settings.register_profile("busy machine", deadline=None)
+# Examples that take long to run or to make are no fault where other work has the processor.
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
