@@ -22,7 +22,8 @@ from codexctl_ci import REPOSITORY
 from sandbox.state import State
 from tests.support.cluster import new_name
 from tests.support.kubectl import Kubectl
-from tests.support.pages import ROOT, blocks
+from tests.support.pages import PAGES, ROOT, blocks
+from tests.support.projects import load
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
@@ -137,10 +138,10 @@ def test_getting_started_from_a_dockerfile_to_a_stack_that_is_ready(newcomer: Ne
 
 
 def test_installing_goes_through_and_what_it_prepares_is_there(newcomer: Newcomer, admin: Kubectl) -> None:
-    cluster, image, runners, doctor, own = shell("docs/install.md")
+    cluster, image, runners, doctor = shell("docs/install.md")
     (newcomer.project / "services.yaml").write_text(f"project: {newcomer.name}\n")
     newcomer.types(cluster, image, runners, folder=newcomer.clone)
-    newcomer.types(doctor, own)
+    newcomer.types(doctor)
     accounts = admin.within(f"{newcomer.name}-runners").get("serviceaccounts")["items"]
     assert f"{newcomer.name}-runner" in {item["metadata"]["name"] for item in accounts}
     assert admin.within(f"{newcomer.name}-model").get("deployments")["items"]
@@ -151,3 +152,11 @@ def test_readme_of_an_example_shows_what_comes_of_it(newcomer: Newcomer, example
     shutil.copytree(ROOT / "examples" / example, newcomer.project, dirs_exist_ok=True)
     said = newcomer.types(*shell(f"examples/{example}/README.md"))
     assert "kind: Deployment" in said
+
+
+def test_api_server_takes_the_manifests_that_pages_show(kubectl: Kubectl, tmp_path: Path) -> None:
+    project = load(tmp_path, "project: shop\n")
+    shown = [block for page in PAGES for block in blocks(page, "yaml") if "apiVersion:" in block.text]
+    assert shown
+    for block in shown:
+        kubectl("apply", "--dry-run=server", "-f", "-", stdin=project.render_text(block.text, str(block)))
