@@ -151,6 +151,7 @@ def evaluate(expression: str, event: dict[str, Any], needs: dict[str, Any] | Non
         "contains": contains,
         "startsWith": lambda text, start: str(text or "").startswith(start),
         "fromJSON": json.loads,
+        "toJSON": json.dumps,
     }
     return eval("".join(pieces).strip(), {"__builtins__": {}}, functions)
 
@@ -293,12 +294,13 @@ def test_secret_reaches_no_step_that_does_not_need_it(name: str) -> None:
     workflow = load(name)
     for step in steps(workflow):
         allowed = needed(step)
-        given = {key for key, value in step.get("env", {}).items() if "secrets." in value}
+        given = {key for key, value in step.get("env", {}).items() if re.search(r"\bsecrets\b", value)}
         assert given == allowed & set(workflow["on"]["workflow_call"]["secrets"]), step["name"]
         for key in given:
             assert step["env"].pop(key) == f"${{{{ secrets.{key} }}}}"
-    # Nowhere else: not in a job's or the workflow's environment, no input, no condition.
-    assert "secrets." not in str({**workflow, "on": None}) and "github.token" not in str(workflow)
+    # Nowhere else, not all at once either: not in a job's or the workflow's environment, no input, no condition.
+    rest = str({**workflow, "on": None})
+    assert not re.search(r"\bsecrets\b|\bgithub\.token\b|\bGITHUB_TOKEN\b|toJSON\(\s*github\b", rest)
 
 
 def needed(step: dict[str, Any]) -> set[str]:
