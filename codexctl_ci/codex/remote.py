@@ -42,11 +42,16 @@ class PlaceGone(CodexctlError):
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to wait between tries, and how long in all, before a place counts as out of reach."""
+    """How long to wait between tries, and how long in all, before a place counts as out of reach.
+
+    ``doubt``: how long a refusal is doubted where we were let in before: an API server that has just started knows no
+    rights yet.
+    """
 
     first: timedelta = timedelta(seconds=0.5)
     longest: timedelta = timedelta(seconds=10)
     patience: timedelta = timedelta(minutes=5)
+    doubt: timedelta = timedelta(seconds=60)
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -69,6 +74,7 @@ class Remote:
         self.place = place
         self._workdir = workdir
         self._pace = pace or Pace()
+        self._let_in = False
         self.home = self._boot()
         self._script = f"{self.home}/codexctl/agent.sh"
         self.run_folder = f"{self.home}/codexctl/runs/{key}"
@@ -135,6 +141,7 @@ class Remote:
             on_stdout=on_bytes,
             timeout=timedelta(seconds=window + 30),
         )
+        self._let_in = True
         return done.code
 
     def stop(self, reason: str) -> bool:
@@ -173,7 +180,7 @@ class Remote:
 
     def patience(self) -> Patience:
         """A new count of lost contact."""
-        return Patience(self.place, self._pace)
+        return Patience(self.place, self._pace, let_in=self._let_in)
 
     def _script_call(self, mode: str, *words: str, timeout: timedelta | None = None) -> ExecResult:
         return self._repeated(["sh", self._script, mode, self.run_folder, *words], timeout=timeout)
@@ -182,7 +189,9 @@ class Remote:
         patience = self.patience()
         while True:
             try:
-                return self.place.execute(argv, stdin=stdin, timeout=timeout or _CALL)
+                done = self.place.execute(argv, stdin=stdin, timeout=timeout or _CALL)
+                self._let_in = True
+                return done
             except ApiError as error:
                 patience.lost(error)
 
@@ -190,15 +199,18 @@ class Remote:
 class Patience:
     """Counts how long contact is lost, waits between tries, and says when it is over."""
 
-    def __init__(self, place: Place, pace: Pace) -> None:
+    def __init__(self, place: Place, pace: Pace, *, let_in: bool = False) -> None:
         self._place = place
         self._pace = pace
+        self._let_in = let_in
         self._since: float | None = None
+        self._refused: float | None = None
         self._pause = pace.first.total_seconds()
 
     def regained(self) -> None:
         """Contact is there again."""
-        self._since = None
+        self._let_in = True
+        self._since = self._refused = None
         self._pause = self._pace.first.total_seconds()
 
     def lost(self, error: ApiError) -> None:
@@ -207,15 +219,15 @@ class Patience:
         try:
             reason = self._place.gone()
         except ApiError as silent:
-            if not silent.passing:
+            if not silent.passing and not self._doubtful(silent):
                 raise
         if reason:
             raise PlaceGone("the place of the agent is gone", obj=str(self._place), reason=reason) from error
         # A container that restarts refuses commands with 4xx and 500 alike: only rights are final.
-        if error.status in (401, 403):
-            raise error
         now = self._pace.clock()
         self._since = now if self._since is None else self._since
+        if error.status in (401, 403) and not self._doubtful(error):
+            raise error
         if now - self._since > self._pace.patience.total_seconds():
             raise PlaceGone(
                 "the place of the agent is out of reach",
@@ -226,3 +238,11 @@ class Patience:
         log.debug("%s: %s; trying again in %.1f s", self._place, error, self._pause)
         self._pace.sleep(self._pause)
         self._pause = min(self._pause * 2, self._pace.longest.total_seconds())
+
+    def _doubtful(self, error: ApiError) -> bool:
+        """Whether a refusal may be that of a server which doesn't know our rights yet."""
+        if error.status not in (401, 403) or not self._let_in:
+            return False
+        now = self._pace.clock()
+        self._refused = now if self._refused is None else self._refused
+        return now - self._refused <= self._pace.doubt.total_seconds()

@@ -22,6 +22,7 @@ from tests.contract.kube.conftest import through_proxy
 from tests.contract.test_agent_in_pod import Pod, pod
 from tests.support.codex_config import config_for
 from tests.support.responses_server import Fault, Garbage, Hang, Step, execute, say, serve
+from tests.support.second_api_server import SecondApiServer
 
 __all__ = ["pod"]
 
@@ -181,4 +182,36 @@ def test_runner_that_is_killed_is_followed_by_one_that_joins(pod: Pod) -> None:
         ending = pod.run(model)
         assert len(model.requests) == 2
     assert (ending.joined, ending.thread_id, ending.final_message) == (True, thread, "Title: late")
+    assert pod.shell("cat /workspace/late.txt").strip() == "late"
+
+
+def test_api_server_that_is_killed_and_started_again_costs_the_run_nothing(pod: Pod, tmp_path: Path) -> None:
+    steps: list[Step] = [[execute("sleep 3; echo late > late.txt")], [say("Title: whole")]]
+    server = SecondApiServer(pod.state, tmp_path / "log")
+    server.start()
+    server.wait_until_ready()
+    # As in a slot: an account whose rights a server that has just begun does not know yet.
+    pod.kubectl("create", "serviceaccount", "deployer")
+    who = f"--serviceaccount={pod.namespace}:deployer"
+    pod.kubectl("create", "rolebinding", "deployer", "--clusterrole=admin", who)
+    token = pod.kubectl("create", "token", "deployer", "--duration=1h").strip()
+    try:
+        cluster = server.client(token)
+        place = find_agent_place(lambda: cluster, pod.namespace)
+        with serve(steps, pod.state.node_address) as model:
+
+            def restart() -> None:
+                model.arrived.wait(30)
+                server.kill()
+                server.start()
+
+            restarting = threading.Thread(target=restart)
+            restarting.start()
+            ending = pod.run(model, place=place)
+            restarting.join(90)
+            assert len(model.requests) == 2
+    finally:
+        server.kill()
+    assert (ending.conclusion, ending.final_message, ending.joined) == ("ended", "Title: whole", False)
+    assert sum(line.startswith("agent $") for line in pod.lines) == 1
     assert pod.shell("cat /workspace/late.txt").strip() == "late"

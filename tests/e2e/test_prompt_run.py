@@ -159,11 +159,13 @@ def test_log_is_folded_and_holds_no_secret_and_what_was_used_is_told(
     assert "200 tokens read (80 from the cache), 40 written, cost 0.0007" in summary
 
 
-def test_budget_of_tokens_and_minutes_ends_a_run(desk: Desk) -> None:
+def test_budget_of_tokens_and_minutes_ends_a_run(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
     def on_and_on(body: dict[str, object]) -> list[dict[str, object]]:
         return [execute("echo x > half.txt; sleep 1", f"call_{len(str(body))}")]
 
-    code, outputs, summary, _ = run(desk, [on_and_on], "--max-tokens", "200", "--max-minutes", "2")
+    code, outputs, summary, _ = run(desk, [on_and_on], "--max-tokens", "200", "--max-minutes", "1")
+    # Of all limits of time the nearest holds: services.yaml says 90 s.
+    assert "for at most 1m00s" in capfd.readouterr().err
     assert (code, outputs["conclusion"]) == (7, "timeout")
     assert "stopped at the limit of 200 tokens" in summary and int(outputs["input_tokens"]) >= 200
 

@@ -215,6 +215,20 @@ def test_missing_rights_are_final(status: int) -> None:
     assert clock.now == 0
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_refusal_after_we_were_let_in_is_doubted_for_a_while(status: int) -> None:
+    clock, no = Clock(), ApiError("no", status=status)
+    running = ExecResult(0, b"running\n", b"")
+    # An API server that was away for long and has just started again.
+    place = Shaky(HOME, *[BROKEN] * 20, no, no, running)
+    assert Remote(place, "/workspace", "1-2", clock.pace).state().word == "running"
+    assert clock.now > 120
+    clock = Clock()
+    with pytest.raises(ApiError) as refused:
+        Remote(Shaky(HOME, no), "/workspace", "1-2", clock.pace).state()
+    assert refused.value.status == status and 60 <= clock.now < 80
+
+
 def test_folder_that_cannot_be_written_says_where() -> None:
     place = Shaky(ExecResult(1, b"", b"mkdir: Read-only file system"))
     with pytest.raises(CodexctlError, match=r"Read-only file system[\s\S]*/workspace \(or CODEX_HOME\)"):
