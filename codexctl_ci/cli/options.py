@@ -130,7 +130,7 @@ def _path(name: str, help: str, default: str, **more: Any) -> Option[Path]:
 
 # Everywhere
 CONFIG = _path("config", "The stack's description.", "services.yaml", short="-c")
-ENVIRONMENT = _text("env", "Environment; `ai` for slots, agents and prompts, else `dev`.", metavar="NAME")
+ENVIRONMENT = _text("env", "Environment; `ai` for slots, issues, agents and prompts, else `dev`.", metavar="NAME")
 NAMESPACE = _text("namespace", "Namespace in place of the environment's own.", metavar="NAME", short="-n")
 LOG_LEVEL = _text("log_level", "How much progress to print.", "info", choices=("debug", "info", "warning", "error"))
 LOG_FORMAT = _text("log_format", "Progress as text or as one JSON object a line.", "text", choices=("text", "json"))

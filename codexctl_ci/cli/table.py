@@ -112,7 +112,9 @@ _PUBLISH = (
 _CLEAN = (*_SLOTS, *_VOLUME, *o.TO_GITHUB, o.WITH_CONFIGMAP, o.FORCE, o.DRY_RUN, o.DELETE_BRANCH, o.CLOSE_ISSUE)
 
 COMMANDS: tuple[Command, ...] = (
-    Command("render", "Print the stack's manifests.", f"{_HERE}.stack:render", (*_STACK, o.OUTPUT_DIR)),
+    Command(
+        "render", "Print the stack's manifests.", f"{_HERE}.stack:render", (*_STACK, *o.CLUSTER, o.EPOCH, o.OUTPUT_DIR)
+    ),
     Command(
         "diff",
         "What an apply would change.",
@@ -128,7 +130,12 @@ COMMANDS: tuple[Command, ...] = (
         f"{_HERE}.stack_deploy:destroy",
         (*_STACK, *o.CLUSTER, *o.TO_GITHUB, o.WAIT, o.WAIT_TIMEOUT, o.PRUNE_VOLUMES, o.DRY_RUN, o.EPOCH, o.RUN_ID),
     ),
-    Command("status", "What is ready and what is not.", f"{_HERE}.stack:status", (*_STACK, *o.CLUSTER, o.OUTPUT)),
+    Command(
+        "status",
+        "What is ready and what is not.",
+        f"{_HERE}.stack:status",
+        (*_STACK, *o.CLUSTER, o.OUTPUT, o.EPOCH),
+    ),
     Command(
         "ci apply",
         "Apply the stack, with retries for transport faults.",

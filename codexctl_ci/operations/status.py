@@ -20,13 +20,18 @@ _MISSING = Verdict(State.PROGRESSING, "Missing", "not on the cluster")
 
 
 def read_status(cluster: ClusterApi, refs: Iterable[Ref]) -> list[StatusRow]:
-    """A row for each of ``refs``, in their order. Changes nothing; takes one list for each kind and namespace."""
-    wanted = list(dict.fromkeys(refs))
-    targets = {Target(ref.api_version, ref.kind, ref.namespace) for ref in wanted}
+    """A row for each of ``refs``, in their order. Changes nothing.
+
+    Takes one list for each kind and namespace; what is in no namespace is asked for by name, as rights to it are given.
+    """
+    wanted, around = list(dict.fromkeys(refs)), Surroundings(cluster)
+    targets = {Target(ref.api_version, ref.kind, ref.namespace) for ref in wanted if ref.namespace}
+    for obj in map(cluster.get, (ref for ref in wanted if not ref.namespace)):
+        if obj is not None:
+            around.see(obj, 0.0, gone=False)
     for ref in wanted:
         if ref.namespace and ref.kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"):
             targets |= {Target("v1", "Pod", ref.namespace), Target("apps/v1", "ReplicaSet", ref.namespace)}
-    around = Surroundings(cluster)
     if targets:
         with ThreadPoolExecutor(min(_SEVERAL, len(targets))) as pool:
             for listing in pool.map(lambda target: listed(cluster, target), sorted(targets)):

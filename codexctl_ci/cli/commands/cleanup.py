@@ -106,7 +106,8 @@ def _matches(record: SlotRecord, key: str, kind: str, number: int) -> bool:
 
 
 def _environments(inv: Invocation, *, all_of_them: bool) -> list[Slots]:
-    from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS, open_slots
+    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS
+    from codexctl_ci.cli.wiring.slots import open_slots
 
     if inv.settings[o.ENVIRONMENT] or not all_of_them:
         first = open_slots(inv)

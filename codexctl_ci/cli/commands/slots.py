@@ -41,14 +41,15 @@ def ensure_slot(inv: Invocation) -> None:
 def ensure_ready(inv: Invocation) -> None:
     """``ci ensure-ready``: outputs as in the reference; ``infra_ready`` and ``infra_unhealthy`` tell of the stack."""
     from codexctl_ci.cli.wiring.cluster import open_cluster
+    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, refuse_claim
     from codexctl_ci.cli.wiring.project import open_project
     from codexctl_ci.cli.wiring.ready import ReadySteps
-    from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS
     from codexctl_ci.cli.wiring.staging import STAGING, Repairs
     from codexctl_ci.operations.ensure_ready import ensure_ready as ready
     from codexctl_ci.slots.records import Prepared
 
     project = open_project(inv)
+    refuse_claim(inv, project.env)
     if project.env in SLOT_ENVIRONMENTS:
         _ensure_ready_in_slot(inv)
         return
@@ -144,7 +145,8 @@ def _tell_readiness(inv: Invocation, project: Project, cluster: ClusterApi, read
 
 def list_slots(inv: Invocation) -> None:
     """``manage-env list``: slots and waiting claims as a table or as JSON."""
-    from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS, open_slots, slots_of
+    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS
+    from codexctl_ci.cli.wiring.slots import open_slots, slots_of
     from codexctl_ci.slots.table import HEADINGS, format_table, rows
 
     slots = open_slots(inv)

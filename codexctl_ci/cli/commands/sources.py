@@ -18,14 +18,16 @@ def sync(inv: Invocation) -> None:
     """The checkout into the workspace volume of the environment, or of the claim's slot."""
     from codexctl_ci.cli.wiring import workspace
     from codexctl_ci.cli.wiring.cluster import open_cluster
+    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, refuse_claim
     from codexctl_ci.cli.wiring.project import open_project
-    from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS, require_slot, slots_of
+    from codexctl_ci.cli.wiring.slots import require_slot, slots_of
     from codexctl_ci.cli.wiring.staging import STAGING, Repairs
     from codexctl_ci.operations.slot_access import deployer
     from codexctl_ci.operations.slot_lock import OperationLock
 
     settings = inv.settings
     project = open_project(inv)
+    refuse_claim(inv, project.env)
     cluster = open_cluster(
         inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
     )

@@ -19,11 +19,12 @@ def render(inv: Invocation) -> None:
 
     On stdout the run's own secrets are masked; files hold them and are readable by their owner alone.
     """
-    from codexctl_ci.cli.wiring.project import open_project, selection_of
+    from codexctl_ci.cli.wiring.located import located
+    from codexctl_ci.cli.wiring.project import selection_of
     from codexctl_ci.stack.rendering import render as render_stack
     from codexctl_ci.stack.yaml_text import to_yaml
 
-    project = open_project(inv)
+    project = located(inv)
     rendered = render_stack(project, selection_of(inv))
     for warning in rendered.warnings:
         log.warning("%s", warning)
@@ -66,16 +67,14 @@ def schema(inv: Invocation) -> None:
 
 def status(inv: Invocation) -> None:
     """What of the stack is ready and what is not: object, ready or why not, age, image."""
-    from codexctl_ci.cli.wiring.cluster import open_cluster
-    from codexctl_ci.cli.wiring.project import open_project, selection_of
+    from codexctl_ci.cli.wiring.places import opened
+    from codexctl_ci.cli.wiring.project import selection_of
     from codexctl_ci.operations.status import read_status
     from codexctl_ci.reporting import status_table
     from codexctl_ci.stack.objects import ref_of
     from codexctl_ci.stack.rendering import render as render_stack
 
-    project = open_project(inv)
-    environment = project.environment
-    cluster = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
-    rendered = render_stack(project, selection_of(inv), namespaced=cluster.namespaced)
-    rows = read_status(cluster, map(ref_of, rendered.manifests))
+    with opened(inv, "status", writes=False) as place:
+        rendered = render_stack(place.project, selection_of(inv), namespaced=place.server.namespaced)
+        rows = read_status(place.cluster, map(ref_of, rendered.manifests))
     inv.print(status_table.as_json(rows) if inv.settings[o.OUTPUT] == "json" else status_table.as_table(rows))

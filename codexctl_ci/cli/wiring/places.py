@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.cluster import open_cluster
+from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, refuse_claim
 from codexctl_ci.cli.wiring.project import open_project
-from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS, claim_of, require_slot, slots_of
+from codexctl_ci.cli.wiring.slots import claim_of, require_slot, slots_of
 from codexctl_ci.cli.wiring.staging import STAGING, Repairs
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.project import Project
@@ -33,10 +34,11 @@ class Place:
 def opened(inv: Invocation, what: str, *, writes: bool) -> Iterator[Place]:
     """The place that the settings mean. In a slot it is locked for ``what`` while a command that ``writes`` works.
 
-    Raises ConfigError where an environment with slots is meant and no slot is named or leased, SlotMoved where the
-    slot has moved on, SlotBusy where another command doesn't end in time.
+    Raises ConfigError where a slot is meant and none is named or leased, or the environment has none; SlotMoved
+    where the slot has moved on, SlotBusy where another command doesn't end in time.
     """
     project = open_project(inv)
+    refuse_claim(inv, project.env)
     environment = project.environment
     server = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
     with ExitStack() as stack:

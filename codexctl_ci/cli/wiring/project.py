@@ -74,12 +74,15 @@ def open_project(
 
 
 def environment_of(inv: Invocation, slot: int = 0) -> str:
-    """The environment of this call: as given, else ``ai`` for slots, agents and prompts, else ``dev``."""
+    """The environment of this call: as given, else ``ai`` for slots, agents and prompts, else ``dev``.
+
+    Whoever names a slot, an issue or a pull request means a slot: never ``dev``, which isn't theirs.
+    """
     given: str = inv.settings[o.ENVIRONMENT]
     if given:
         return given
-    for_slots = inv.command.split()[0] in _FOR_SLOTS or inv.command in _ALSO_FOR_SLOTS or slot > 0
-    return "ai" if for_slots else "dev"
+    for_slots = inv.command.split()[0] in _FOR_SLOTS or inv.command in _ALSO_FOR_SLOTS
+    return "ai" if for_slots or slot or _value(inv, o.ISSUE) or _value(inv, o.PR) else "dev"
 
 
 def selection_of(inv: Invocation) -> Selection:

@@ -8,6 +8,7 @@ from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.wiring.cluster import open_cluster
+from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS
 from codexctl_ci.cli.wiring.project import open_project
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.operations.go_tool import GoTool
@@ -18,8 +19,6 @@ from codexctl_ci.slots.claims import Claim, claim_for
 from codexctl_ci.slots.queue import Ask
 from codexctl_ci.slots.records import SlotRecord
 from codexctl_ci.stack.project import Project
-
-SLOT_ENVIRONMENTS = ("ai", "ai-repair")
 
 
 @dataclass(frozen=True)

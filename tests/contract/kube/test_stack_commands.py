@@ -195,10 +195,11 @@ rules: []
     services = SERVICES.replace("project: shop", f"project: {project}\nstate: {{configmapNamespace: {namespace}}}")
     write_files(tmp_path, {"services.yaml": services, "settings.yaml": SETTINGS + "---" + role, "web.yaml": WEB})
     surroundings = {"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
-    place = ["--config", str(tmp_path / "services.yaml"), "--env", "ai", "--issue", "7"]
+    place = ["--config", str(tmp_path / "services.yaml")]
 
-    def call(*words: str) -> Called:
-        code = main([*words, *place], surroundings)
+    def call(*words: str, issue: str = "7") -> Called:
+        # No --env: whoever names an issue means its slot.
+        code = main([*words, *place, "--issue", issue], surroundings)
         said = capsys.readouterr()
         return Called(code, said.out, said.err)
 
@@ -213,6 +214,13 @@ rules: []
         assert find(cluster, "Deployment", "web", slot, "apps/v1") is not None
         assert find(cluster, "ClusterRole", project, "", "rbac.authorization.k8s.io/v1") is not None
         assert "no difference" in call("diff").out
+        rows = {(row["kind"], row["namespace"]): row for row in json.loads(call("status", "-o", "json").out)}
+        assert {rows["Deployment", slot]["state"], rows["ClusterRole", ""]["state"]} == {"ready"}
+        rendered = call("render")
+        assert rendered.code == 0 and f"namespace: {slot}" in rendered.out
+        for command in ("status", "diff", "render", "destroy"):
+            unknown = call(command, issue="555")
+            assert unknown.code == 2 and "issue #555 has no slot" in unknown.err and not unknown.out
         gone = call("destroy", "--prune-volumes")
         assert gone.code == 0, gone.err
         assert f"ClusterRole/{project} stays" in gone.out

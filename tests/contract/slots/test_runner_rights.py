@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from codexctl_ci.cli.main import main
 from codexctl_ci.errors import ApiError
 from codexctl_ci.kube.client import Cluster
 from codexctl_ci.operations.gc import GcRequest, collect
@@ -17,9 +20,27 @@ from codexctl_ci.operations.slot_lock import OperationLock
 from codexctl_ci.slots.claims import Claim
 from codexctl_ci.slots.leases import API_VERSION, KIND
 from codexctl_ci.stack.objects import Manifest, Ref
+from tests.support.projects import write_files
 from tests.support.runner_account import shipped_runner
 from tests.support.slot_scene import SlotScene
 
+SERVICES = """
+project: PROJECT
+services:
+  - name: web
+    manifests: [{path: web.yaml}]
+"""
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "busybox:1.37.0"}]}
+"""
 Try = Callable[[Cluster, "Other"], object]
 
 
@@ -73,6 +94,35 @@ def test_runner_can_do_all_that_slots_need(cluster: Cluster, runner: Cluster, pr
         assert inside.list("v1", "Secret", record.namespace).items
     assert collect(scene.store(runner), GcRequest(), go=scene.go(runner)) == []
     assert scene.clean(record.slot, cluster=runner).free
+
+
+def test_commands_in_a_slot_work_as_the_runner(
+    cluster: Cluster, runner: Cluster, project: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = SlotScene(cluster, f"{project}-ai-staging", project)
+    write_files(tmp_path, {"services.yaml": SERVICES.replace("PROJECT", project), "web.yaml": WEB})
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(kubeconfig_for(runner))
+    environ = {"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path), "CODEXCTL_CONFIG": str(tmp_path / "services.yaml")}
+    slot = scene.ensure(31, cluster=runner).record.slot
+    for words in (("apply", "--no-wait"), ("diff",), ("status",), ("destroy",)):
+        code = main([*words, "--env", "ai", "--slot", str(slot)], environ)
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        assert words != ("status",) or f"Deployment/web in {project}-dev-{slot}" in said.out
+    assert scene.clean(slot, cluster=runner).free
+
+
+def kubeconfig_for(account: Cluster) -> str:
+    server = {"server": account.connection.server, "insecure-skip-tls-verify": True}
+    return json.dumps(
+        {
+            "current-context": "x",
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": server}],
+            "users": [{"name": "u", "user": {"token": account.connection.token}}],
+        }
+    )
 
 
 def test_slot_of_the_go_tool_is_adopted_as_the_runner(cluster: Cluster, runner: Cluster, project: str) -> None:

@@ -59,6 +59,8 @@ def test_render_prints_one_stream(project: Path, capsys: pytest.CaptureFixture[s
         (["--slot", "3"], {}, "shop-dev-3"),
         ([], {"CODEXCTL_SLOT": "3"}, "shop-dev-3"),
         (["--env", "ai-repair", "--slot", "1"], {}, "shop-ai-staging"),
+        ([], {"CODEXCTL_SLOT": "3", "CODEXCTL_ISSUE_NUMBER": "7"}, "shop-dev-3"),
+        (["--env", "dev"], {"CODEXCTL_SLOT": "3", "CODEXCTL_ISSUE_NUMBER": "7"}, "shop-dev"),
         (["--namespace", "mine"], {}, "mine"),
         ([], {"CODEXCTL_NAMESPACE": "mine"}, "mine"),
     ],
@@ -68,6 +70,33 @@ def test_environment_slot_and_namespace(
 ) -> None:
     _, out, _ = run(capsys, "render", *words, **environ)
     assert {m["metadata"]["namespace"] for m in yaml.safe_load_all(out)} == {namespace}
+
+
+@pytest.mark.parametrize(
+    "command", ["render", "diff", "apply", "destroy", "status", "ci sync-sources", "ci ensure-ready"]
+)
+@pytest.mark.parametrize("option", ["--slot", "--issue", "--pr"])
+def test_slot_that_is_named_where_there_are_none_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], command: str, option: str
+) -> None:
+    for words, environ, said in (
+        (["--env", "dev"], {}, "--env: "),
+        ([], {"CODEXCTL_ENV": "ai-staging"}, "CODEXCTL_ENV: "),
+    ):
+        code, out, err = run(capsys, *command.split(), *words, option, "30", **environ)
+        assert (code, out) == (2, "")
+        assert f"{said}{option} 30 names a slot" in err and "--env ai" in err
+
+
+def test_issue_without_a_slots_number_is_looked_up_and_not_taken_for_slot_0(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["render"], ["status"], ["destroy"], ["apply", "--dry-run"], ["render", "--env", "ai"]):
+        for claim in (["--issue", "30"], ["--pr", "30"]):
+            code, out, err = run(capsys, *words, *claim, KUBECONFIG="nowhere")
+            assert (code, out) == (2, "") and "nowhere" in err
+    code, out, err = run(capsys, "render", "--env", "ai")
+    assert code == 0 and "shop-dev-0" in out and "no slot is named" in err
 
 
 def test_secrets_of_this_run_are_masked_on_stdout_and_whole_in_files(
