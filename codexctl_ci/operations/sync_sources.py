@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from codexctl_ci.errors import ApiError, CodexctlError
 from codexctl_ci.slots.records import SourceTree
@@ -18,6 +19,9 @@ _TRIES = 3
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 """A file as it is measured; two are the same where they are equal."""
+S = TypeVar("S", bound="SourceSide[Any]")
+S_contra = TypeVar("S_contra", bound="SourceSide[Any]", contravariant=True)
+"""The one kind of source that a target knows how to copy from."""
 
 
 class SourceSide(Protocol[E_co]):
@@ -30,18 +34,21 @@ class SourceSide(Protocol[E_co]):
     def commit(self) -> str:
         """The commit that is checked out."""
 
-    def archive(self, paths: Sequence[str]) -> Iterable[bytes]:
-        """The files at ``paths`` and the repository that goes with them, as a tar stream."""
+    def glance(self) -> str:
+        """The name of the manifest, where that can be told without measuring; else empty."""
 
     def ignore_rules(self) -> Mapping[str, bytes]:
         """The checkout's ignore rules."""
 
 
-class TargetSide(Protocol[E]):
+class TargetSide(Protocol[E, S_contra]):
     """The tree in the volume."""
 
     def measure(self) -> Mapping[str, E] | None:
         """What is there; None where no tree is."""
+
+    def glance(self) -> str:
+        """The name of what is there, where that can be told without measuring; else empty."""
 
     def known(self) -> Mapping[str, E]:
         """How we left it."""
@@ -52,15 +59,16 @@ class TargetSide(Protocol[E]):
     def put_rules(self, rules: Mapping[str, bytes]) -> None:
         """Keep the ignore rules with it."""
 
-    def write(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
-        """Remove files and unpack others."""
+    def write(self, source: S_contra, paths: Sequence[str], removals: Sequence[str]) -> None:
+        """Remove files, and copy those at ``paths`` with the repository that goes with them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync did. ``commit`` is what the tree holds now; ``moved`` is False where it held it already."""
+    """What a sync did. ``commit`` and ``tree`` name what is there now; ``moved`` is False where it was before."""
 
     commit: str
+    tree: str
     written: int
     removed: int
     moved: bool
@@ -71,33 +79,39 @@ class DirtyTree(CodexctlError):
 
 
 def sync_sources(
-    source: SourceSide[E],
-    target: TargetSide[E],
+    source: S,
+    target: TargetSide[E, S],
     tree: SourceTree,
     record: Callable[[Callable[[SourceTree], SourceTree]], None],
     name_of: Callable[[Mapping[str, E]], str],
     ignored: Callable[[tuple[str, ...]], frozenset[str]],
     *,
     discard_changes: bool = False,
+    protect: bool = False,
 ) -> Synced:
     """Bring ``target`` to what ``source`` holds. Safe to repeat after a death at any point.
 
     ``tree`` is what the slot's record says, ``record`` changes that, ``name_of`` names a tree's content. Raises
-    DirtyTree where an agent's unpublished work is in the way, unless ``discard_changes``.
+    DirtyTree where an agent's unpublished work is in the way, unless ``discard_changes``. ``protect``: what is not ours
+    is in the way also where no agent was.
     """
-    wanted, commit = source.manifest, source.commit()
+    commit = source.commit()
+    # Where an agent worked, its repository still stands on what it began with: that is renewed in any case.
+    fresh = tree.base == commit and bool(tree.synced) and not tree.touched
+    if fresh and _at_a_glance(source, target) == tree.synced:
+        log.info("sources: at %s, nothing to copy", commit[:12])
+        return Synced(commit, tree.synced, 0, 0, False)
+    wanted = source.manifest
     present = target.measure()
     now: Mapping[str, E] = present or {}
-    if tree.touched and tree.synced and not discard_changes:
+    if (tree.touched or protect) and tree.synced and not discard_changes:
         _require_clean(now, target.known(), tree, name_of, ignored)
     goal = name_of(wanted)
     written = [path for path, entry in sorted(wanted.items()) if now.get(path) != entry]
     removed = sorted(path for path in now if path not in wanted)
-    # Where an agent worked, its repository still stands on what it began with: that is renewed in any case.
-    fresh = tree.base == commit and tree.synced == goal and not tree.touched
-    if not written and not removed and fresh and present is not None:
+    if not written and not removed and fresh and tree.synced == goal and present is not None:
         log.info("sources: %d files at %s, nothing to copy", len(wanted), commit[:12])
-        return Synced(commit, 0, 0, False)
+        return Synced(commit, goal, 0, 0, False)
     # While this stands in the record what is in the tree is ours, complete or not.
     record(lambda known: replace(known, synced="", published=""))
     _write(source, target, written, removed)
@@ -105,14 +119,22 @@ def sync_sources(
     target.put_rules(source.ignore_rules())
     record(lambda known: SourceTree(base=commit, synced=goal))
     log.info("sources: %s, %d files copied, %d removed", commit[:12], len(written), len(removed))
-    return Synced(commit, len(written), len(removed), True)
+    return Synced(commit, goal, len(written), len(removed), True)
 
 
-def _write(source: SourceSide[E], target: TargetSide[E], written: Sequence[str], removed: Sequence[str]) -> None:
+def _at_a_glance(source: S, target: TargetSide[E, S]) -> str:
+    """What both sides hold, empty where they differ or nobody can tell."""
+    with ThreadPoolExecutor(1) as pool:
+        there = pool.submit(target.glance)
+        here = source.glance()
+        return here if here == there.result() else ""
+
+
+def _write(source: S, target: TargetSide[E, S], written: Sequence[str], removed: Sequence[str]) -> None:
     """Once more from the start where contact was lost: what arrived already is written over."""
     for attempt in range(1, _TRIES + 1):
         try:
-            target.write(source.archive(written), removed)
+            target.write(source, written, removed)
             return
         except ApiError as error:
             if not error.passing or attempt == _TRIES:

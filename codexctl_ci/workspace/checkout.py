@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.guardrails.policy import INSTRUCTIONS, matches
 from codexctl_ci.process import Finished
-from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, is_source
+from codexctl_ci.workspace.digests import Digests, Glance
+from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, is_source, tree_id
 
 _TIMEOUT = timedelta(minutes=5)
-_READERS = 8
 
 
 class Checkout:
@@ -47,46 +50,75 @@ class Checkout:
             "GIT_CONFIG_KEY_1": "core.hooksPath",
             "GIT_CONFIG_VALUE_1": os.devnull,
         }
-        self._places = self._list(self.folder)
+        base = instructions.resolve() if instructions is not None else self.folder
+        self._base = base if base != self.folder else None
         self._overlay: frozenset[str] = frozenset()
-        if instructions is not None and instructions.resolve() != self.folder:
-            self._lay_over(instructions.resolve())
-        self.manifest: Manifest = self._measure()
+        if not self.folder.is_dir():
+            raise ConfigError("there is no such folder", where=str(folder), hint="--source names the checkout")
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Every file by its path."""
+        return {path: entry for path, (_, entry) in sorted(self._files.items())}
+
+    @cached_property
+    def _files(self) -> dict[str, tuple[Path, Entry]]:
+        found = self._list(self.folder)
+        if self._base is not None:
+            self._lay_over(found, self._base)
+        return found
+
+    def glance(self) -> str:
+        """The id of the manifest, where that can be told without measuring the files; else empty."""
+        if self._base is not None:
+            return ""
+        with _own_notes(self.folder) as notes:
+            return self._glance(self.folder, notes).name()
+
+    def _glance(self, folder: Path, notes: int | None) -> Glance:
+        # What git tracks is part of it: that changes without any file's doing so.
+        index = os.stat("index", dir_fd=notes) if notes is not None and "index" in os.listdir(notes) else None
+        also = f"{index.st_size} {index.st_mtime_ns} {index.st_ctime_ns} {index.st_ino}" if index else ""
+        return Glance(folder, notes, self._run, also)
 
     def commit(self) -> str:
         """The commit that is checked out."""
         return self._git(self.folder, "rev-parse", "--verify", "HEAD").decode().strip()
 
-    def place(self, path: str) -> Path:
-        """Where the file's bytes are."""
-        return self._places[path]
-
     def ignore_rules(self) -> dict[str, bytes]:
         """Every .gitignore of the checkout by its path."""
         return {
             path: place.read_bytes()
-            for path, place in self._places.items()
-            if PurePosixPath(path).name == ".gitignore" and place.is_file()
+            for path, (place, entry) in self._files.items()
+            if path.rpartition("/")[2] == ".gitignore" and entry.kind == "file"
         }
 
-    def archive(self, paths: Sequence[str]) -> Iterator[bytes]:
-        """The files at ``paths`` and a fresh ``.git``, as one tar stream in pieces."""
-        with tempfile.TemporaryDirectory() as scratch:
-            self._small_repository(Path(scratch))
-            yield from tar_of(self._members(paths, Path(scratch) / ".git"))
+    @contextmanager
+    def members(self, paths: Sequence[str]) -> Iterator[Iterator[tuple[str, Path]]]:
+        """The files at ``paths`` and a fresh ``.git``, each as its name and where it lies, for the body of a ``with``.
 
-    def _members(self, paths: Sequence[str], repository: Path) -> Iterator[tuple[str, Path]]:
+        The repository is made while the files are taken; folders come before what is in them.
+        """
+        with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as pool:
+            making = pool.submit(self._small_repository, Path(scratch))
+            yield self._members(paths, making)
+
+    def _members(self, paths: Sequence[str], making: Future[Path]) -> Iterator[tuple[str, Path]]:
         for path in paths:
-            yield path, self._places[path]
+            yield path, self._files[path][0]
+        repository = making.result()
         for found in sorted(repository.rglob("*")):
             yield f".git/{found.relative_to(repository).as_posix()}", found
 
-    def _small_repository(self, scratch: Path) -> None:
+    def _small_repository(self, scratch: Path) -> Path:
         """A repository of one commit, without history, remotes or credentials, whose index fits the files."""
         self._git(scratch, "init", "--quiet", "--initial-branch=work", ".")
         head = self.commit()
-        url = self.folder.as_uri()
-        self._git(scratch, "fetch", "--quiet", "--depth=1", "--no-tags", "--update-shallow", url, "HEAD")
+        # What `fetch --depth=1` does, but for unpacking and checking what we packed ourselves a moment before.
+        pack = str(scratch / ".git" / "objects" / "pack" / "pack")
+        commits = f"--shallow {head}\n{head}\n".encode()
+        self._git(self.folder, "pack-objects", "--quiet", "--revs", "--window=0", pack, stdin=commits)
+        (scratch / ".git" / "shallow").write_text(f"{head}\n")
         self._git(scratch, "update-ref", "refs/heads/work", head)
         self._git(scratch, "read-tree", "HEAD")
         tracked = set(self._git(scratch, "ls-files", "-z").decode("utf-8", "surrogateescape").split("\0"))
@@ -96,32 +128,32 @@ class Checkout:
         excluded = ["/.codexctl/", *(f"/{path}" for path in self._overlay if path not in tracked)]
         (scratch / ".git" / "info").mkdir(exist_ok=True)
         (scratch / ".git" / "info" / "exclude").write_text("\n".join(excluded) + "\n")
-        (scratch / ".git" / "FETCH_HEAD").unlink(missing_ok=True)
+        return scratch / ".git"
 
-    def _lay_over(self, base: Path) -> None:
+    def _lay_over(self, files: dict[str, tuple[Path, Entry]], base: Path) -> None:
         """Take what steers agents from ``base``, and only from there."""
-        theirs = {path for path in self._places if matches(path, INSTRUCTIONS)}
-        ours = {path: place for path, place in self._list(base).items() if matches(path, INSTRUCTIONS)}
+        theirs = {path for path in files if matches(path, INSTRUCTIONS)}
+        ours = {path: file for path, file in self._list(base).items() if matches(path, INSTRUCTIONS)}
         for path in theirs:
-            del self._places[path]
-        self._places |= ours
+            del files[path]
+        files |= ours
         self._overlay = frozenset(theirs | set(ours))
 
-    def _list(self, folder: Path) -> dict[str, Path]:
+    def _list(self, folder: Path) -> dict[str, tuple[Path, Entry]]:
         if not folder.is_dir():
             raise ConfigError("there is no such folder", where=str(folder), hint="--source names the checkout")
         listed = self._git(folder, "ls-files", "-z", "--cached", "--full-name", ".")
         names = listed.decode("utf-8", "surrogateescape").split("\0")
-        return {
-            name: folder / name
-            for name in names
-            if name and is_source(name) and (folder / name).is_symlink() | (folder / name).is_file()
-        }
-
-    def _measure(self) -> dict[str, Entry]:
-        paths = sorted(self._places)
-        with ThreadPoolExecutor(_READERS) as pool:
-            return dict(zip(paths, pool.map(lambda path: entry_of(self._places[path]), paths), strict=True))
+        with _own_notes(folder) as notes:
+            glance, digests = self._glance(folder, notes), Digests(notes)
+            found = {}
+            for name in names:
+                entry = _entry_of(folder, name, digests) if name and is_source(name) else None
+                if entry is not None:
+                    found[name] = (folder / name, entry)
+            digests.keep()
+            glance.keep(tree_id({path: entry for path, (_, entry) in found.items()}), digests.newest)
+        return found
 
     def _git(self, folder: Path, *words: str, stdin: bytes = b"") -> bytes:
         done = self._run(["git", *words], cwd=folder, env=self._env, stdin=stdin, timeout=_TIMEOUT)
@@ -132,11 +164,34 @@ class Checkout:
         return done.stdout
 
 
-def entry_of(place: Path) -> Entry:
-    """What stands at ``place``."""
-    if place.is_symlink():
-        return Entry("symlink", False, digest_of(os.fsencode(place.readlink())))
-    return Entry("file", bool(place.stat().st_mode & 0o100), digest_of(place.read_bytes()))
+def _entry_of(folder: Path, name: str, digests: Digests) -> Entry | None:
+    """What stands there; None for a submodule, and for what is tracked and gone."""
+    place = f"{folder}/{name}"
+    try:
+        info = os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISLNK(info.st_mode):
+        return Entry("symlink", False, digest_of(os.fsencode(os.readlink(place))))
+    if not stat.S_ISREG(info.st_mode):
+        return None
+    return Entry(
+        "file", bool(info.st_mode & 0o100), digests.of(name, info, lambda: digest_of(Path(place).read_bytes()))
+    )
+
+
+@contextmanager
+def _own_notes(folder: Path) -> Iterator[int | None]:
+    """The checkout's repository, open, where digests can be kept; None where there is no such folder."""
+    try:
+        handle = os.open(folder / ".git", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 class _Pieces(io.RawIOBase):

@@ -9,13 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
+from typing import NamedTuple
 
 OUTSIDE = (".git", ".codexctl", ".codexctl-ci")
 """Top-level names in a tree that are not sources."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file: ``kind`` is ``file`` or ``symlink``; ``digest`` the SHA-256 of its bytes (of a link's target)."""
 
     kind: str
@@ -39,8 +40,11 @@ def digest_of(content: bytes) -> str:
 
 def to_text(manifest: Manifest) -> bytes:
     """The manifest as one JSON array a line, in the order of paths: path, kind, executable, digest."""
-    rows = ([path, entry.kind, entry.executable, entry.digest] for path, entry in sorted(manifest.items()))
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    rows = (
+        f'[{encode_basestring_ascii(path)}, "{kind}", {"true" if executable else "false"}, "{digest}"]\n'
+        for path, (kind, executable, digest) in sorted(manifest.items())
+    )
+    return "".join(rows).encode()
 
 
 def from_text(data: bytes) -> dict[str, Entry]:

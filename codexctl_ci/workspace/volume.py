@@ -6,11 +6,11 @@ holds what we know about it and is mounted nowhere else.
 
 from __future__ import annotations
 
-import gzip
 import io
-import json
+import os
+import secrets
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -18,8 +18,9 @@ from typing import Protocol
 from codexctl_ci.errors import ApiError, BlockedByGuardrail, CodexctlError
 from codexctl_ci.guardrails.policy import allowing
 from codexctl_ci.ports import ExecResult, TreeFile
-from codexctl_ci.slots.records import SourceTree
-from codexctl_ci.workspace.manifest import Entry, Manifest, digest_of, from_text, is_source, to_text
+from codexctl_ci.workspace.checkout import Checkout, tar_of
+from codexctl_ci.workspace.manifest import Entry, digest_of, is_source
+from codexctl_ci.workspace.tree_state import TreeState
 
 MIB = 1024 * 1024
 _TRIES = 4
@@ -51,6 +52,13 @@ tar -x -f - || exit 1
 chmod 0777 . && find . -path ./.git -prune -o -type d -empty -print0 | xargs -0 -r rmdir -p 2>/dev/null || true
 """
 _PUT_STATE = 'mkdir -p "$1/state" && cat > "$1/state/$2.new" && mv "$1/state/$2.new" "$1/state/$2"'
+_SHOW_WORD = r"""
+mkdir -p "$1/src" "$1/state" && rm -f "$1/state"/word-* || exit 1
+chmod 0777 "$1/src"
+case "$3" in 0:*) ;; *) chown -R "$3" "$1/state" 2>/dev/null ;; esac
+cat > "$1/state/$2"
+"""
+_FIRST = 'ls -A "$1/src" 2>/dev/null | head -n 1'
 _GET_STATE = 'cat "$1/state/$2" 2>/dev/null || true'
 # More names than fit one command line become several archives, one behind the other.
 _PACK_ALL = r"""
@@ -75,7 +83,7 @@ class Shell(Protocol):
 
 
 @dataclass(frozen=True)
-class VolumeTree:
+class VolumeTree(TreeState):
     """The tree of one environment below the root of ``pod``. ``folder`` is relative to that."""
 
     pod: Shell
@@ -84,6 +92,9 @@ class VolumeTree:
     @property
     def _place(self) -> str:
         return f"{self.pod.mount}/{self.folder}"
+
+    def __str__(self) -> str:
+        return f"{self.folder}/src, {self.pod}"
 
     def measure(self) -> dict[str, Entry] | None:
         """What is in the tree; None where there is no tree yet.
@@ -95,72 +106,40 @@ class VolumeTree:
             return None
         return _read_listing(lines[1:], str(self.pod))
 
-    def known(self) -> dict[str, Entry]:
-        """The tree as we wrote or published it last; empty where we never did."""
-        data = self.pod.run(_GET_STATE, self._place, "manifest")
-        if not data:
-            return {}
-        try:
-            return from_text(gzip.decompress(data))
-        except (ValueError, OSError):
-            raise CodexctlError(
-                "what is known about the sources cannot be read",
-                obj=f"{self.folder}/state/manifest, {self.pod}",
-                hint="--discard-changes starts anew from the checkout",
-            ) from None
+    def glance(self) -> str:
+        """Nothing can be told without measuring."""
+        return ""
 
-    def remember(self, manifest: Manifest) -> None:
-        """Record how the tree is, beside it."""
-        data = gzip.compress(to_text(manifest), mtime=0)
-        self.pod.run(_PUT_STATE, self._place, "manifest", stdin=(data,))
+    def _get(self, name: str) -> bytes:
+        return self.pod.run(_GET_STATE, self._place, name)
 
-    def note(self) -> SourceTree:
-        """What stands beside the tree of an environment that has no slot's record. Its tree may always have been
-        touched: a repair's agent works in staging's."""
-        data = self.pod.run(_GET_STATE, self._place, "tree")
-        if not data:
-            return SourceTree()
-        known = json.loads(data)
-        return SourceTree(known["base"], known["synced"], known["published"], touched=True)
+    def _put(self, name: str, data: bytes) -> None:
+        self.pod.run(_PUT_STATE, self._place, name, stdin=(data,))
 
-    def put_note(self, tree: SourceTree) -> None:
-        """Write it."""
-        data = json.dumps({"base": tree.base, "synced": tree.synced, "published": tree.published})
-        self.pod.run(_PUT_STATE, self._place, "tree", stdin=(data.encode(),))
-
-    def put_rules(self, rules: Mapping[str, bytes]) -> None:
-        """Keep the base's .gitignore files beside the tree."""
-        stream = io.BytesIO()
-        with tarfile.open(fileobj=stream, mode="w") as archive:
-            for path, content in sorted(rules.items()):
-                info = tarfile.TarInfo(path)
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-        self.pod.run(_PUT_STATE, self._place, "rules", stdin=(stream.getvalue(),))
-
-    def rules(self) -> dict[str, bytes]:
-        """The base's .gitignore files."""
-        data = self.pod.run(_GET_STATE, self._place, "rules")
-        if not data:
-            return {}
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            found = {}
-            for info in archive:
-                content = archive.extractfile(info)
-                if content is not None:
-                    found[info.name] = content.read()
-            return found
-
-    def write(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
-        """Remove files and the old ``.git``, then unpack a tar stream over the tree."""
+    def write(self, source: Checkout, paths: Sequence[str], removals: Sequence[str]) -> None:
+        """Remove files and the old ``.git``, then unpack the files at ``paths`` and the source's repository."""
         self.pod.run(_REMOVE_REPOSITORY, self._place)
-        self.change(archive, removals)
+        with source.members(paths) as members:
+            self.change(tar_of(members), removals)
 
     def change(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
         """Remove files, then unpack a tar stream over the tree."""
         listed = b"".join(b"./" + _name(path) + b"\n" for path in removals)
         self.pod.run(_REMOVE, self._place, stdin=(listed,))
         self.pod.run(_UNPACK, self._place, stdin=archive)
+
+    def is_empty(self) -> bool:
+        """Whether nothing is there that anybody could have worked in."""
+        return not self.pod.run(_FIRST, self._place)
+
+    def show_word(self, word: str) -> str:
+        """Leave ``word`` beside the tree for a runner that may have the volume mounted; the name of its file.
+
+        What is beside the tree is the runner's from then on, if the runner isn't root.
+        """
+        name = f"word-{secrets.token_hex(8)}"
+        self.pod.run(_SHOW_WORD, self._place, name, f"{os.getuid()}:{os.getgid()}", stdin=(word.encode(),))
+        return name
 
     def pack(self, on_piece: Callable[[bytes], None]) -> None:
         """The whole tree with its ``.git`` as one tar stream, in pieces."""

@@ -22,6 +22,7 @@ PACKAGES = (
     "iproute2",
     "iptables",
     "mmdebstrap",
+    "rsync",
     "runc",
     "util-linux",
 )

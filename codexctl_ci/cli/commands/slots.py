@@ -101,7 +101,7 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
     ) as lock:
         project = slots.in_slot(lock.record)
         cluster = deployer(server, lock.record, lock.check)
-        steps = ReadySteps(inv, project, cluster, server, lock.record, tree_changer(lock))
+        steps = ReadySteps(inv, project, cluster, server, lock.record, tree_changer(lock), check=lock.check)
         done = ready(
             steps,
             _wanted(inv),

@@ -47,6 +47,7 @@ def sync(inv: Invocation) -> None:
                 deployer(cluster, found, lock.check),
                 record=lock.record,
                 change=tree_changer(lock),
+                check=lock.check,
             )
     inv.print(f"{done.commit[:12]}: {done.written} files copied, {done.removed} removed")
 

@@ -27,7 +27,8 @@ Recorder = Callable[[Callable[[SourceTree], SourceTree]], None]
 class ReadySteps:
     """Implements the steps. ``cluster`` is the identity to work with, ``server`` the client that was opened.
 
-    ``record`` and ``change`` are the slot's, None where there is no slot. ``repairs`` is there in staging.
+    ``record`` and ``change`` are the slot's, None where there is no slot; ``check`` refuses writes once its lock is
+    lost. ``repairs`` is there in staging.
     """
 
     inv: Invocation
@@ -36,6 +37,7 @@ class ReadySteps:
     server: Cluster
     record: SlotRecord | None = None
     change: Recorder | None = None
+    check: Callable[[], None] = lambda: None
     repairs: Repairs | None = None
     _left_alone: bool = False
 
@@ -55,7 +57,8 @@ class ReadySteps:
         from codexctl_ci.cli.wiring.workspace import sync, sync_staging
 
         if self.repairs is None:
-            return sync(self.inv, self.project, self.cluster, record=self.record, change=self.change).commit
+            done = sync(self.inv, self.project, self.cluster, record=self.record, change=self.change, check=self.check)
+            return done.commit
         try:
             return sync_staging(self.inv, self.project, self.cluster, self.repairs).commit
         except (SlotBusy, DirtyTree) as taken:

@@ -9,8 +9,9 @@ from codexctl_ci.cli import options as o
 from codexctl_ci.cli.wiring.slots import Slots
 from codexctl_ci.cli.wiring.workspace import claim_of, folder_of
 from codexctl_ci.errors import CodexctlError
-from codexctl_ci.slots.records import SlotRecord, SourceTree
+from codexctl_ci.slots.records import SlotRecord
 from codexctl_ci.workspace.sync_pod import sync_pod
+from codexctl_ci.workspace.tree_state import Note
 from codexctl_ci.workspace.volume import VolumeTree
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def _give_up_tree(slots: Slots, record: SlotRecord) -> None:
     inv = slots.inv
     try:
         with sync_pod(slots.cluster, record.namespace, claim_of(inv, slots.project), inv.settings[o.SYNC_IMAGE]) as pod:
-            VolumeTree(pod, folder_of(inv, record.env, 0)).put_note(SourceTree())
+            VolumeTree(pod, folder_of(inv, record.env, 0)).put_note(Note())
     except CodexctlError as error:
         log.warning("staging's deploys leave the repair's sources alone until --discard-changes: %s", error)
 

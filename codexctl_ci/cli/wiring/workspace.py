@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,9 +22,13 @@ from codexctl_ci.stack.project import Project
 from codexctl_ci.workspace.checkout import Checkout
 from codexctl_ci.workspace.ignoring import ignored
 from codexctl_ci.workspace.manifest import tree_id
+from codexctl_ci.workspace.mounted import MountedTree, MountFault, is_same_volume
 from codexctl_ci.workspace.slot_tree import VolumeSlotTree
 from codexctl_ci.workspace.sync_pod import NAME, sync_pod
+from codexctl_ci.workspace.tree_state import Note, TreeState
 from codexctl_ci.workspace.volume import VolumeTree
+
+log = logging.getLogger(__name__)
 
 _TREE_OF = {"ai-repair": "ai-staging"}
 _ASIDE = "deploy"
@@ -61,27 +66,71 @@ def sync(
     *,
     record: SlotRecord | None = None,
     change: Recorder | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Synced:
-    """The checkout that --source names into the environment's tree. ``record`` and ``change``: the slot's, if any."""
+    """The checkout that --source names into the environment's tree.
+
+    ``record`` and ``change``: the slot's, if any. ``check`` is called before each write past the API.
+    """
     checkout = _checkout(inv, project)
     image = inv.settings[o.SYNC_IMAGE]
     slot = project.slot if record is not None and not record.keeps_namespace else 0
+    owner = f"{record.claim_uid} {record.epoch}" if record is not None else project.env
     with sync_pod(cluster, project.namespace, claim_of(inv, project), image) as pod:
         volume = VolumeTree(pod, folder_of(inv, project.env, slot))
-        tree = record.tree if record is not None else volume.note()
-        done = sync_sources(
-            checkout,
-            volume,
-            tree,
-            change or _noting(volume),
-            tree_id,
-            lambda paths: ignored(paths, volume.rules(), process.run, inv.environ),
-            discard_changes=inv.settings[o.DISCARD_CHANGES],
-        )
-        if change is not None:
+        note = volume.note()
+        # Of staging's tree nobody can tell: a repair's agent works in it.
+        tree = record.tree if record is not None else replace(note.tree, touched=project.env in _TREE_OF.values())
+        for side in _sides(inv, volume, tree, record, note.owner == owner, check):
+
+            def noted(alter: Callable[[SourceTree], SourceTree], side: TreeState = side) -> None:
+                nonlocal tree
+                tree = alter(tree)
+                if change is not None:
+                    change(alter)
+                else:
+                    side.put_note(Note(tree, owner))
+
+            try:
+                done = sync_sources(
+                    checkout,
+                    side,
+                    tree,
+                    noted,
+                    tree_id,
+                    _ignored_in(inv, side),
+                    discard_changes=inv.settings[o.DISCARD_CHANGES],
+                    # Where no record tells of agents, what isn't ours may be anybody's work.
+                    protect=record is None,
+                )
+                break
+            except MountFault as fault:
+                log.warning("%s; the sources go through a pod", fault)
+        left = Note(SourceTree(done.commit, done.tree), owner)
+        if change is not None and note != left:
             # Staging's own deploys look beside the tree, not into a slot's record.
-            volume.put_note(SourceTree(done.commit, tree_id(checkout.manifest), touched=True))
+            side.put_note(left)
         return done
+
+
+def _sides(
+    inv: Invocation,
+    volume: VolumeTree,
+    tree: SourceTree,
+    record: SlotRecord | None,
+    known: bool,
+    check: Callable[[], None],
+) -> tuple[MountedTree | VolumeTree, ...]:
+    """The ways to the tree, the quickest first. Where an agent ran only a pod of the slot goes.
+
+    ``known``: the note beside the tree is from this life of the slot. Who had its number before may have left a tree
+    that an agent worked in.
+    """
+    agents = tree.touched or (record is not None and (record.keeps_namespace or record.agent is not None))
+    if agents or not (known or volume.is_empty()):
+        return (volume,)
+    mounted = MountedTree(inv.settings[o.WORKSPACE_MOUNT], volume.folder, process.run, check)
+    return (mounted, volume) if is_same_volume(mounted, volume.show_word) else (volume,)
 
 
 def sync_staging(inv: Invocation, project: Project, cluster: ClusterApi, repairs: Repairs) -> Synced:
@@ -117,8 +166,8 @@ def _checkout(inv: Invocation, project: Project) -> Checkout:
     return Checkout(source, process.run, inv.environ, instructions=root)
 
 
-def _noting(volume: VolumeTree) -> Recorder:
-    return lambda alter: volume.put_note(alter(volume.note()))
+def _ignored_in(inv: Invocation, side: TreeState) -> Callable[[tuple[str, ...]], frozenset[str]]:
+    return lambda paths: ignored(paths, side.rules(), process.run, inv.environ)
 
 
 @contextmanager
@@ -143,6 +192,6 @@ def open_slot_tree(
         yield VolumeSlotTree(
             volume,
             record.tree,
-            lambda paths, of: ignored(paths, of.rules(), process.run, inv.environ),
+            lambda paths, of: _ignored_in(inv, of)(paths),
             change,
         )
