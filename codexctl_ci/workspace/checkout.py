@@ -115,9 +115,15 @@ class Checkout:
         self._git(scratch, "init", "--quiet", "--initial-branch=work", ".")
         head = self.commit()
         # What `fetch --depth=1` does, but for unpacking and checking what we packed ourselves a moment before.
-        pack = str(scratch / ".git" / "objects" / "pack" / "pack")
+        objects = scratch / ".git" / "objects"
+        theirs = self._git(self.folder, "rev-parse", "--git-path", "objects").decode().rstrip("\n")
+        borrowed = objects / "info" / "alternates"
+        borrowed.parent.mkdir(exist_ok=True)
+        borrowed.write_text(f"{(self.folder / theirs).resolve()}\n")
         commits = f"--shallow {head}\n{head}\n".encode()
-        self._git(self.folder, "pack-objects", "--quiet", "--revs", "--window=0", pack, stdin=commits)
+        pack = str(objects / "pack" / "pack")
+        self._git(scratch, "pack-objects", "--quiet", "--revs", "--window=0", pack, stdin=commits)
+        borrowed.unlink()
         (scratch / ".git" / "shallow").write_text(f"{head}\n")
         self._git(scratch, "update-ref", "refs/heads/work", head)
         self._git(scratch, "read-tree", "HEAD")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -254,3 +255,30 @@ def test_only_the_very_same_volume_is_written_to(desk: Desk, tmp_path: Path) -> 
     subprocess.run(["cp", "-a", str(desk.mount), str(copy.mount)], check=True)
     assert not is_same_volume(copy, show), "an old word is no proof"
     assert not is_same_volume(MountedTree(tmp_path / "none", FOLDER, process.run), lambda word: pytest.fail("asked"))
+
+
+@pytest.mark.parametrize("how", [("--depth=1",), ("--shared",), ("--no-local",)], ids=lambda how: how[0])
+def test_repository_in_the_slot_stands_alone_however_the_checkout_was_cloned(
+    desk: Desk, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    desk.write({"a.txt": "later\n"})
+    before = desk.source
+    desk.source = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", *how, before.as_uri() if how[0] == "--depth=1" else str(before), str(desk.source))
+    desk.sync()
+    subprocess.run(["rm", "-rf", str(before)], check=True)
+    assert git(desk.src, "rev-list", "--count", "HEAD") == "1"
+    assert git(desk.src, "fsck", "--full") == "" and git(desk.src, "status", "--porcelain") == ""
+    assert not (desk.src / ".git" / "objects" / "info" / "alternates").exists()
+
+
+def test_checkout_on_another_file_system_is_copied(desk: Desk, tmp_path: Path) -> None:
+    """Where temporary files lie elsewhere than the checkout, git may not rename from one to the other."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("one file system only")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        subprocess.run(["cp", "-a", f"{desk.source}/.", folder], check=True)
+        desk.source = Path(folder)
+        desk.sync()
+        desk.require_same()
