@@ -375,6 +375,35 @@ class ImageRegistry(Protocol):
         """The labels of ``image`` (of its first platform), empty where there is no such image."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image as a registry keeps it. ``created`` None: not told.
+
+    ``blobs`` maps what it consists of to bytes; ``manifests`` are its digest and, of an index, those of its platforms.
+    """
+
+    digest: str
+    created: datetime | None
+    blobs: Mapping[str, int]
+    manifests: frozenset[str]
+
+
+class ImageStock(Protocol):
+    """What a registry keeps, to be cleared out. Every method raises ApiError for an answer that is not listed."""
+
+    def tags(self, repository: str) -> list[str]:
+        """All tags, none where there is no such repository."""
+
+    def digest(self, image: str) -> str | None:
+        """The digest of what ``image`` names now, None where there is no such image."""
+
+    def stored(self, image: str) -> StoredImage | None:
+        """All about it, None where there is no such image."""
+
+    def delete(self, repository: str, digest: str) -> bool:
+        """Delete what has the digest, so every tag of it, and what refers to it; False where it is gone already."""
+
+
 class BuildRecipes(Protocol):
     """What builds are made from, read from the project's files. Raises ConfigError for files that are not there."""
 

@@ -207,6 +207,7 @@ MAX_PARALLEL = _count("max_parallel", "Build Jobs at once.", 4)
 REGISTRY_MIRROR = _names(
     "registry_mirror", "Pull-through caches that are asked before Docker Hub.", fallbacks=("KANIKO_REGISTRY_MIRROR",)
 )
+OLDER_THAN = _time("older_than", "Only what is older than this.", 7 * 24 * 3600)
 KANIKO_INSECURE = _switch("kaniko_insecure", "The registry speaks plain HTTP.")
 KANIKO_SKIP_TLS_VERIFY = _switch("kaniko_skip_tls_verify", "Don't check the registry's certificate on push.")
 KANIKO_SKIP_TLS_VERIFY_PULL = _switch("kaniko_skip_tls_verify_pull", "Don't check certificates on pull.")

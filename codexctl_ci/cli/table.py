@@ -166,6 +166,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("images mirror", "Copy external images by digest.", f"{_HERE}.images:mirror", _IMAGES),
     Command("images build", "Build the project's images.", f"{_HERE}.images:build", _IMAGES),
     Command("images plan", "What would be mirrored and built, and why.", f"{_HERE}.images:plan", (*_IMAGES, o.OUTPUT)),
+    Command(
+        "images gc",
+        "Delete builds that nothing uses any more; without --no-dry-run only say which.",
+        f"{_HERE}.image_gc:gc",
+        (*_IMAGES, o.DRY_RUN, o.OLDER_THAN, o.OUTPUT),
+        defaults={o.DRY_RUN.name: True},
+    ),
     Command("manage-env list", "All slots at a glance.", f"{_HERE}.slots:list_slots", (*_SLOTS, o.OUTPUT)),
     Command(
         "manage-env set", "Link a pull request to its issue's slot.", f"{_HERE}.slots:set_slot", (*_SLOTS, *o.TO_GITHUB)

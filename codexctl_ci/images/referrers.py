@@ -32,8 +32,8 @@ def referrers_of(registries: Registries, reference: Reference) -> list[Descripto
         path = next_page(answer.headers.get("Link", ""), path)
     else:
         return found
-    stand_in = _manifest_or_none(registries, reference.with_tag(_tag(reference.digest)))
-    return _entries(stand_in.body) if stand_in is not None else []
+    listed = _manifest_or_none(registries, reference.with_tag(stand_in(reference.digest)))
+    return _entries(listed.body) if listed is not None else []
 
 
 def announce(registries: Registries, target: Reference, entries: Sequence[Descriptor]) -> None:
@@ -45,13 +45,13 @@ def announce(registries: Registries, target: Reference, entries: Sequence[Descri
     document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": list(known.values())}
     body = json.dumps(document, separators=(",", ":")).encode()
     digest = "sha256:" + hashlib.sha256(body).hexdigest()
-    registries.put_manifest(target.with_tag(_tag(target.digest)), Manifest(body, _INDEX, digest))
+    registries.put_manifest(target.with_tag(stand_in(target.digest)), Manifest(body, _INDEX, digest))
 
 
 def cosign_tags(registries: Registries, reference: Reference) -> Iterator[str]:
     """The tags that are there under which cosign keeps what it knows of this digest."""
     for end in _COSIGN:
-        tag = _tag(reference.digest) + end
+        tag = stand_in(reference.digest) + end
         if registries.digest(str(reference.with_tag(tag))) is not None:
             yield tag
 
@@ -74,7 +74,8 @@ def _manifest_or_none(registries: Registries, reference: Reference) -> Manifest 
         raise
 
 
-def _tag(digest: str) -> str:
+def stand_in(digest: str) -> str:
+    """The tag in place of a digest, where a registry has no API for what refers to it."""
     return digest.replace(":", "-")
 
 

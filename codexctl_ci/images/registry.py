@@ -112,7 +112,7 @@ class Registries:
             headers={"Content-Type": manifest.media_type},
             body=manifest.body,
             ok=(201, 200),
-            push=True,
+            actions="pull,push",
         )
 
     def has_blob(self, reference: Reference, digest: str) -> bool:
@@ -136,7 +136,9 @@ class Registries:
         """
         query = urlencode({"mount": digest, "from": from_repository}) if from_repository else ""
         path = f"/v2/{reference.repository}/blobs/uploads/" + (f"?{query}" if query else "")
-        response = self.call("POST", reference, path, ok=(201, 202), push=True, from_repository=from_repository)
+        response = self.call(
+            "POST", reference, path, ok=(201, 202), actions="pull,push", from_repository=from_repository
+        )
         if response.status == 201:
             return ""
         return urljoin(self.connection.url(reference.host, path), response.headers.get("Location", ""))
@@ -146,7 +148,7 @@ class Registries:
         reference = parse_reference(image)
         location = self.mount_or_begin(reference, "")
         # A registry that can't give up uploads forgets them by itself.
-        self._send("DELETE", reference, location, ok=(200, 202, 204, 400, 404, 405), push=True)
+        self._send("DELETE", reference, location, ok=(200, 202, 204, 400, 404, 405), actions="pull,push")
 
     def upload(
         self, reference: Reference, location: str, digest: str, body: bytes | Iterable[bytes], size: int
@@ -160,7 +162,7 @@ class Registries:
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
             body=body,
             ok=(201, 204),
-            push=True,
+            actions="pull,push",
         )
 
     def _read(
@@ -210,10 +212,10 @@ class Registries:
         headers: Mapping[str, str] | None = None,
         body: bytes | Iterable[bytes] | None = None,
         stream: bool = False,
-        push: bool = False,
+        actions: str = "pull",
         from_repository: str = "",
     ) -> Response:
-        scope = f"repository:{reference.repository}:{'pull,push' if push else 'pull'}"
+        scope = f"repository:{reference.repository}:{actions}"
         if from_repository:
             scope += f" repository:{from_repository}:pull"
         what = f"{method} {reference}"

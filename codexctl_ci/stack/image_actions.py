@@ -45,3 +45,23 @@ class ImageResult:
     digest: str = ""
     took: timedelta = timedelta()
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBuild:
+    """A digest of a build with all its tags. ``outcome`` is ``kept``, ``planned``, ``deleted`` or ``gone``."""
+
+    repository: str
+    digest: str
+    tags: tuple[str, ...]
+    outcome: str
+    why: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """``reclaimable``: bytes of layers that nothing else we know of needs; the registry frees them in its own time."""
+
+    builds: tuple[StoredBuild, ...]
+    reclaimable: int

@@ -42,7 +42,14 @@ class TestRegistry:
                 found.append(line.split(f'"{method} ')[1].split()[0])
         return found
 
-    def push(self, name: str, files: Mapping[str, bytes], platforms: tuple[str, ...] = ("linux/amd64",)) -> str:
+    def push(
+        self,
+        name: str,
+        files: Mapping[str, bytes],
+        platforms: tuple[str, ...] = ("linux/amd64",),
+        *,
+        created: str = "",
+    ) -> str:
         """Push an image (an index where there are several platforms); its digest."""
         repository, _, tag = name.partition(":")
         entries = []
@@ -53,6 +60,7 @@ class TestRegistry:
                 {
                     "architecture": machine,
                     "os": system,
+                    **({"created": created} if created else {}),
                     "config": {"Cmd": ["/bin/true"]},
                     "history": [{"created_by": "a test"}],
                     "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer))]},
