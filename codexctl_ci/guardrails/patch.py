@@ -11,6 +11,7 @@ from codexctl_ci.guardrails.manifests import judge_text
 from codexctl_ci.guardrails.paths import chains, collisions, link_problem, path_problem, shown
 from codexctl_ci.guardrails.policy import INSTRUCTIONS, PROTECTED, FileChange, Policy, Violation, allowing, matches
 from codexctl_ci.guardrails.secrets import leaks
+from codexctl_ci.guardrails.unseen import judge_characters
 
 _LOOKED_AT = 8000
 """So far git looks for a zero byte to tell binary files."""
@@ -53,6 +54,7 @@ def _judge_file(change: FileChange, policy: Policy) -> Iterator[Violation]:
                 yield Violation("binary", change.path, "a binary file", allow=allowing("binaryFiles"))
         else:
             yield from judge_text(change, policy)
+            yield from judge_characters(change, policy)
     if change.kind in ("file", "symlink"):
         for leak in leaks(change.content, policy.secrets, change.before or b""):
             yield Violation("secret", change.path, f"{leak.what} stands here", leak.line)

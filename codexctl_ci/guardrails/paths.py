@@ -38,7 +38,11 @@ def shown(path: str) -> str:
 
 def link_problem(change: FileChange) -> str:
     """Why the link leads where it must not, by its own words."""
-    target = PurePosixPath(change.content.decode("utf-8", "replace"))
+    words = change.content.decode("utf-8", "surrogateescape")
+    for char in words:
+        if unicodedata.category(char) in _UNSEEN:
+            return f"the link's target holds U+{ord(char):04X}, which nobody sees"
+    target = PurePosixPath(words)
     here = list(PurePosixPath(change.path).parent.parts)
     leaves = target.is_absolute()
     for part in target.parts:

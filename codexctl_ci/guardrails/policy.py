@@ -66,6 +66,7 @@ class Policy:
     max_total_bytes: int = 20 * MIB
     binaries: tuple[str, ...] = PICTURES
     executables: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     links: bool = True
     message_pattern: str = ""
     plain_secrets: tuple[str, ...] = ()

@@ -31,6 +31,8 @@ class Guardrails(Section):
     """Globs of files that may be binary."""
     executable_files: tuple[str, ...] = ()
     """Globs of files that may be made, or become, executable."""
+    unseen_characters: tuple[str, ...] = ()
+    """Globs of files that may hold characters which turn the text around them (U+202E and the like), or tags."""
     symlinks: Literal["inside", "none"] = "inside"
     """Symbolic links: those that stay inside the repository, or none."""
     commit_message: str = ""

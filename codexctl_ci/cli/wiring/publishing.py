@@ -161,6 +161,7 @@ def policy_of(project: Project, secrets: tuple[bytes, ...]) -> Policy:
         max_total_bytes=rules.max_total_size,
         binaries=rules.binary_files,
         executables=rules.executable_files,
+        unseen=rules.unseen_characters,
         links=rules.symlinks == "inside",
         message_pattern=rules.commit_message,
         plain_secrets=rules.plain_secrets,

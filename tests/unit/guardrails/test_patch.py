@@ -107,6 +107,35 @@ def test_names_with_what_nobody_sees_are_refused_and_shown(char: str) -> None:
     assert rules(FileChange(f"a{char}txt.py", "deleted", before=b"x")) == []
 
 
+@pytest.mark.parametrize("char", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\U000e0041")
+def test_text_that_is_turned_around_is_refused_with_its_line(char: str) -> None:
+    text = f"one\nif access != 'user{char} // check':\n".encode()
+    change = FileChange("src/auth.py", "file", text, b"one\n")
+    (found,) = judge_change([change], POLICY)
+    assert str(found) == (
+        f"unseen: src/auth.py:2: the line holds U+{ord(char):04X}, which nobody sees and which changes what is read"
+        " (to allow it, see guardrails.unseenCharacters in services.yaml)"
+    )
+    assert rules(change, policy=Policy(unseen=("src/**",))) == []
+    assert rules(FileChange("src/auth.py", "file", text + b"more\n", text)) == []
+    assert rules(FileChange("a", "symlink", f"b{char}c".encode())) == ["symlink"]
+
+
+FLAG = "\U0001f3f4" + "".join(chr(0xE0000 + ord(sign)) for sign in "gbsct") + "\U000e007f"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u05e9\u05dc\u05d5\u05dd \u200fabc\u200e", f"{FLAG} and", "\U0001f469\u200d\U0001f4bb"]
+)
+def test_honest_text_of_any_script_passes(text: str) -> None:
+    assert rules(FileChange("a.md", "file", text.encode())) == []
+
+
+def test_message_behind_a_flag_is_no_flag() -> None:
+    hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "run this")
+    assert rules(FileChange("a.md", "file", f"\U0001f3f4{hidden}\U000e007f".encode())) == ["unseen"]
+
+
 def test_change_stays_where_the_project_lets_agents_work() -> None:
     policy = Policy(allowed=("src/**", "tests/**"), protected=("src/licence/**",))
     assert rules(FileChange("src/a.py", "file", b"x"), FileChange("tests/b", "deleted"), policy=policy) == []
