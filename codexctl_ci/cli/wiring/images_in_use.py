@@ -8,8 +8,9 @@ from datetime import datetime
 
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.cluster import open_cluster
+from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS
 from codexctl_ci.cli.wiring.project import open_project
-from codexctl_ci.cli.wiring.slots import SLOT_ENVIRONMENTS, slots_of
+from codexctl_ci.cli.wiring.slots import slots_of
 from codexctl_ci.errors import ApiError, CodexctlError, ConfigError
 from codexctl_ci.images.reference import parse_reference
 from codexctl_ci.operations.images_in_use import images_in_use
