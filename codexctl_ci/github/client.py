@@ -32,13 +32,16 @@ class Identity:
 
 
 class GitHub:
-    """One repository on GitHub. ``repo`` is ``owner/name``; ``api_url`` like ``https://api.github.com``.
+    """One repository on GitHub. ``repo`` is ``owner/name``; ``api_url`` like ``https://api.github.com``;
+    ``authorities`` is a bundle of certificates in place of the usual one.
 
     Safe to use from one thread. Reads and rate limits are retried; a POST that met a fault of the server is not,
     since it may have gone through: the caller looks first.
     """
 
-    def __init__(self, identity: Identity, repo: str, api_url: str = "https://api.github.com") -> None:
+    def __init__(
+        self, identity: Identity, repo: str, api_url: str = "https://api.github.com", *, authorities: str = ""
+    ) -> None:
         hint = "give --repo OWNER/NAME or set GITHUB_REPOSITORY"
         if not repo:
             raise ConfigError("no repository was named", hint=hint)
@@ -53,6 +56,7 @@ class GitHub:
         self.repo = repo
         self._identity = identity
         self._api_url = api_url.rstrip("/")
+        self._verify: str | bool = authorities or True
         self._requester: Requester | None = None
         self._login = ""
 
@@ -168,6 +172,7 @@ class GitHub:
             self._requester = Github(
                 auth=self._auth(),
                 base_url=self._api_url,
+                verify=self._verify,
                 retry=_retry(),
                 timeout=30,
                 seconds_between_requests=0,
@@ -192,10 +197,12 @@ class GitHub:
         # Where a secret may hold one line only, its newlines are written as two signs.
         key = self._identity.private_key.replace("\\n", "\n")
         auth = Auth.AppAuth(self._identity.app_id, key)
-        return GithubIntegration(auth=auth, base_url=self._api_url)
+        return GithubIntegration(auth=auth, base_url=self._api_url, verify=self._verify)
 
 
 def _retry() -> GithubRetry:
+    from ssl import SSLCertVerificationError
+
     from github.GithubRetry import GithubRetry
 
     class OnlyWhatIsSafe(GithubRetry):
@@ -205,6 +212,9 @@ def _retry() -> GithubRetry:
             self, method: Any = None, url: Any = None, response: Any = None, error: Any = None, *more: Any, **named: Any
         ) -> Any:
             if method == "POST" and error is not None and self._is_read_error(error):
+                raise error
+            # A certificate isn't trusted at the second try either.
+            if error is not None and any(isinstance(cause, SSLCertVerificationError) for cause in error.args):
                 raise error
             return super().increment(method, url, response, error, *more, **named)
 
@@ -244,9 +254,14 @@ def _errors(data: Mapping[str, Any]) -> list[Any]:
 
 
 def _unreachable(api_url: str, error: OSError) -> ApiError:
+    from requests.exceptions import SSLError
+
+    trusted = not isinstance(error, SSLError)
     return ApiError(
         f"GitHub does not answer at {api_url}",
         status=0,
-        reason=type(error).__name__,
-        hint="look at the network and proxy settings of the runner",
+        reason=type(error).__name__ if trusted else "its certificate is not trusted",
+        hint="look at the network and proxy settings of the runner"
+        if trusted
+        else "name its authority in SSL_CERT_FILE",
     )

@@ -19,6 +19,7 @@ from codexctl_ci.process import Finished
 
 _TIMEOUT = timedelta(minutes=10)
 _RIGHTS = "does CODEXCTL_GH_PAT (or the App) have write permission on contents, issues and pull requests here?"
+_BUNDLES = ("GIT_SSL_CAINFO", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _NOT_ALLOWED = ("returned error: 401", "returned error: 403", "Authentication failed")
 _MODES = {"file": "100644", "executable": "100755", "symlink": "120000"}
 # How git says that a branch is not where we saw it: by its own look, or by the server's while it wrote.
@@ -42,18 +43,24 @@ class Clone:
         self._run = run
         login = base64.b64encode(":".join(credentials).encode()).decode()
         keep = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "LANG")
-        trust = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
-        self._env = {name: environ[name] for name in (*keep, *trust) if name in environ} | {
-            "HOME": str(folder),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "http.extraHeader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login}",
-            "GIT_CONFIG_KEY_1": "core.hooksPath",
-            "GIT_CONFIG_VALUE_1": os.devnull,
-        }
+        # Many a git is built with a TLS library that knows no SSL_CERT_FILE, so it is told in git's own words.
+        bundle = next((environ[name] for name in _BUNDLES if environ.get(name)), "")
+        trust = {"GIT_SSL_CAINFO": bundle} if bundle else {}
+        self._env = (
+            {name: environ[name] for name in (*keep, "SSL_CERT_DIR") if name in environ}
+            | trust
+            | {
+                "HOME": str(folder),
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_CONFIG_GLOBAL": os.devnull,
+                "GIT_TERMINAL_PROMPT": "0",
+                "GIT_CONFIG_COUNT": "2",
+                "GIT_CONFIG_KEY_0": "http.extraHeader",
+                "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login}",
+                "GIT_CONFIG_KEY_1": "core.hooksPath",
+                "GIT_CONFIG_VALUE_1": os.devnull,
+            }
+        )
 
     def fetch(self, branches: Sequence[str], commits: Sequence[str] = ()) -> dict[str, str]:
         """Fetch those of ``branches`` that are there, and ``commits`` by id; each branch's commit by its name."""

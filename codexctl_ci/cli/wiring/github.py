@@ -20,7 +20,9 @@ def open_github(call: Invocation) -> GitHub:
     """The repository that the command is about, as the token's owner or the App."""
     settings = call.settings
     identity = Identity(settings[o.GH_PAT], settings[o.APP_ID], settings[o.APP_PRIVATE_KEY])
-    return GitHub(identity, settings[o.REPO], call.environ.get("GITHUB_API_URL") or "https://api.github.com")
+    api = call.environ.get("GITHUB_API_URL") or "https://api.github.com"
+    authorities = call.environ.get("SSL_CERT_FILE") or call.environ.get("REQUESTS_CA_BUNDLE") or ""
+    return GitHub(identity, settings[o.REPO], api, authorities=authorities)
 
 
 def github_or_none(call: Invocation) -> GitHub | None:
