@@ -16,6 +16,22 @@ from tests.support.workflow_stage import SHELF, STAGING, WorkflowStage, slots
 
 pytestmark = [pytest.mark.timeout(900)]
 
+FAILING_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: sort
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: sort
+          image: {{ .registry }}/library/busybox:1.37.0
+          command: [sh, -c, "echo no such shelf: 7 >&2; exit 3"]
+"""
+
 
 def in_staging() -> set[str]:
     return {item["metadata"]["name"] for item in objects("deployments", STAGING)}
@@ -95,6 +111,20 @@ def test_dev_makes_a_pull_request_a_review_comes_back_and_a_merge_gives_all_back
     (told,) = stage.answers(opening.page)
     assert f"#{pull}" in told and "shelf.example" in told
 
+    # Asked for once more: the same pull request, thread and slot, and its stack isn't healthy by now.
+    held = set(slots())
+    stage.writer.comment(stage.repository, opening.page, "Please call the page Gulls.")
+    stage.writer.unlabel(stage.repository, opening.page, "[ai-dev]")
+    with web_as(stage, lambda good: f"{good}---{FAILING_JOB}", "Sort the books [skip ci]"):
+        stage.writer.label(stage.repository, opening.page, "[ai-dev]")
+        run = stage.ended("issues", "labeled", opening.page)["ai_dev_issue"]
+    assert run.conclusion == "success" and run.ran["deploy"] == "success", str(run)
+    assert "Job/sort" in run.summary
+    (told,) = {item["prompt"] for item in stage.model.requests() if "call the page Gulls" in item["prompt"]}
+    assert "The stack is not healthy" in told
+    assert stage.pull_of(branch)["number"] == pull and set(slots()) == held
+    assert len(stage.threads("add a page about birds") | stage.threads("call the page Gulls")) == 1
+
     # Not an issue: no plan is made of it.
     stage.writer.comment(stage.repository, pull, "[ai-plan] And fish?")
     assert stage.ended("issue_comment", "created", pull)["ai_plan_review"].ran == {}
@@ -109,7 +139,7 @@ def test_dev_makes_a_pull_request_a_review_comes_back_and_a_merge_gives_all_back
         "olga",
         "codex-bot",
     ]
-    assert len(stage.owner.rest("GET", f"/repos/{stage.repository}/pulls/{pull}/commits")) == 2
+    assert len(stage.owner.rest("GET", f"/repos/{stage.repository}/pulls/{pull}/commits")) == 3
 
     stage.owner.review(stage.repository, pull, "REQUEST_CHANGES", "sandbox-model: secret")
     leaky = stage.ended("pull_request_review", "submitted", pull)["ai_pr_review"]
@@ -118,7 +148,7 @@ def test_dev_makes_a_pull_request_a_review_comes_back_and_a_merge_gives_all_back
     told = stage.answers(pull)[-1]
     assert "A rule stopped this run" in told and "leaked.py:1" in told
     assert "leaked.py:1" in leaky.summary and "ghp_0123" not in leaky.summary + leaky.log + told
-    assert len(stage.owner.rest("GET", f"/repos/{stage.repository}/pulls/{pull}/commits")) == 2
+    assert len(stage.owner.rest("GET", f"/repos/{stage.repository}/pulls/{pull}/commits")) == 3
 
     # The branch can't be deleted: that is said, and keeps nothing else from being given back.
     stage.github.fault("status", method="DELETE", path=".*/git/refs/.*", status=403, times=9)
@@ -209,22 +239,7 @@ def test_stack_that_the_cluster_refuses_is_told_and_its_slot_given_back(stage: W
 
 
 def test_staging_that_does_not_come_up_fails_with_the_reason(stage: WorkflowStage) -> None:
-    job = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: sort
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-        - name: sort
-          image: {{ .registry }}/library/busybox:1.37.0
-          command: [sh, -c, "echo no such shelf: 7 >&2; exit 3"]
-"""
-    with web_as(stage, lambda good: f"{good}---{job}", "Sort the books"):
+    with web_as(stage, lambda good: f"{good}---{FAILING_JOB}", "Sort the books"):
         run = stage.ended("push")["ai_staging_deploy"]
     assert run.conclusion == "failure" and run.ran == {"deploy": "failure"}, str(run)
     for text in (run.summary, str(run.annotations)):
