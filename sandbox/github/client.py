@@ -40,7 +40,8 @@ def exchange(method: str, url: str, token: str, body: Json = None) -> Json:
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        # A review of hundreds of lines takes its time on a busy machine.
+        with urllib.request.urlopen(request, timeout=120) as answer:
             data = answer.read()
     except urllib.error.HTTPError as error:
         data = error.read()
