@@ -1,14 +1,24 @@
-"""A run that dies before and after every call of ensure-slot, cleanup and gc."""
+"""A run that dies before and after every call of ensure-slot, ensure-ready, cleanup and gc."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from codexctl_ci.kube.client import Cluster
+from codexctl_ci.kube.connection import Connection
 from codexctl_ci.operations import slot_lock
 from codexctl_ci.operations.gc import GcRequest, collect
 from sandbox.faulty_proxy import FaultyProxy
-from tests.support.slot_deaths import deaths_of_cleanup, deaths_of_ensure_slot
+from sandbox.state import State
+from tests.support.slot_deaths import (
+    ReadyCommand,
+    deaths_of_cleanup,
+    deaths_of_ensure_ready,
+    deaths_of_ensure_slot,
+    kubeconfig_of,
+)
 from tests.support.slot_scene import SlotScene
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -34,6 +44,14 @@ def _short_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ensure_slot(scene: SlotScene, proxy: FaultyProxy, through: Cluster) -> None:
     deaths_of_ensure_slot(scene, proxy, through, every=1)
+
+
+def test_ensure_ready(
+    scene: SlotScene, proxy: FaultyProxy, connection: Connection, sandbox: State, tmp_path: Path
+) -> None:
+    command = ReadyCommand.of(scene, sandbox, tmp_path)
+    kubeconfig = kubeconfig_of(proxy, connection.token, tmp_path / "kubeconfig")
+    deaths_of_ensure_ready(command, proxy, kubeconfig, every=1)
 
 
 def test_cleanup(scene: SlotScene, proxy: FaultyProxy, through: Cluster) -> None:
