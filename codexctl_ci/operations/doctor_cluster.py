@@ -18,7 +18,6 @@ from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
 _LEASES, _RBAC = "coordination.k8s.io/v1", "rbac.authorization.k8s.io/v1"
 _RUNNER_SETS = ("actions.github.com/v1alpha1", "AutoscalingRunnerSet")
-_SHIPPED_ACCOUNT = "system:serviceaccount:codexctl-runners:codexctl-runner"
 _MOST_APART = 30
 
 
@@ -59,7 +58,9 @@ def slot_rights(state: str, *, go_records: bool) -> list[Right]:
     return rights
 
 
-def rights(cluster: ClusterApi, stacks: Iterable[Stack], state: str, *, go_records: bool) -> Iterator[Finding]:
+def rights(
+    cluster: ClusterApi, project: str, stacks: Iterable[Stack], state: str, *, go_records: bool
+) -> Iterator[Finding]:
     """Whether our identity has them all: those for slots, and those that each stack's objects take.
 
     Inside a slot its own account works, so that only what lies outside of it counts there.
@@ -79,14 +80,16 @@ def rights(cluster: ClusterApi, stacks: Iterable[Stack], state: str, *, go_recor
         )
         words = f"{len(missing)} of {len(asked)} are missing: {listed}"
         places = {right.namespace for right in missing} - {""}
-        paste = rbac_yaml(missing, whoami(cluster), absent=[name for name in places if not _is_there(cluster, name)])
+        paste = rbac_yaml(
+            missing, whoami(cluster, project), absent=[name for name in places if not _is_there(cluster, name)]
+        )
         yield Finding("cluster", "rights", Level.FAIL, words, advice, paste)
     else:
         yield Finding("cluster", "rights", Level.OK, f"all {len(asked)} are there")
-    yield from _deployer(cluster)
+    yield from _deployer(cluster, project)
 
 
-def _deployer(cluster: ClusterApi) -> Iterator[Finding]:
+def _deployer(cluster: ClusterApi, project: str) -> Iterator[Finding]:
     """The role of the account that works in a slot, and whether we may hand it out."""
     try:
         role = ROLE if cluster.get(Ref(_RBAC, "ClusterRole", ROLE)) else FALLBACK_ROLE
@@ -100,19 +103,20 @@ def _deployer(cluster: ClusterApi) -> Iterator[Finding]:
     if not cluster.may("bind", _RBAC, "ClusterRole", name=role):
         advice = f"allow the verb bind on ClusterRole {role} for the runner's account"
         words = f"we may not bind ClusterRole {role}"
-        yield Finding("cluster", "slots' role", Level.FAIL, words, advice, bind_yaml(role, whoami(cluster)))
+        yield Finding("cluster", "slots' role", Level.FAIL, words, advice, bind_yaml(role, whoami(cluster, project)))
     elif role == ROLE:
         yield Finding("cluster", "slots' role", Level.OK, f"ClusterRole {role}")
 
 
-def whoami(cluster: ClusterApi) -> str:
+def whoami(cluster: ClusterApi, project: str) -> str:
     """Our identity, as the API server calls it; the shipped account of runners where it doesn't tell."""
+    shipped = f"system:serviceaccount:{project}-runners:{project}-runner"
     question = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {"name": "doctor"}}
     try:
         status = cluster.create(question).get("status") or {}
     except ApiError:
         status = {}
-    return str((status.get("userInfo") or {}).get("username") or _SHIPPED_ACCOUNT)
+    return str((status.get("userInfo") or {}).get("username") or shipped)
 
 
 def _is_there(cluster: ClusterApi, namespace: str) -> bool:

@@ -21,7 +21,7 @@ from sandbox.state import State
 OURS = "codexctl-ci/codexctl-ci"
 PROJECT = "pantry"
 TEAM = "acme"
-RUNNER_NAMESPACE, RUNNER_ACCOUNT = "codexctl-runners", "codexctl-runner"
+RUNNER_NAMESPACE, RUNNER_ACCOUNT = f"{PROJECT}-runners", f"{PROJECT}-runner"
 MODEL_PORT, RUNNER_PORT = 8091, 8092
 MODEL_KEY = "sk-sandbox-0123456789abcdefghij"
 

@@ -63,8 +63,8 @@ def test_runner_that_was_set_up_as_described_lacks_nothing(
     for document in yaml.safe_load_all((ROOT / "examples/cluster/runner.yaml").read_text()):
         place = admin.within(document["metadata"].get("namespace", "default"))
         place("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump(document))
-    runners = admin.within("codexctl-runners")
-    kubeconfig = kubeconfig_of_account(sandbox, runners, "codexctl-runner", tmp_path / "kubeconfig")
+    runners = admin.within("pantry-runners")
+    kubeconfig = kubeconfig_of_account(sandbox, runners, "pantry-runner", tmp_path / "kubeconfig")
     # The API server heeds a new policy a moment after it was made.
     probe = ("create", "namespace", "not-pantry-probe", "--dry-run=server")
     until(lambda: Kubectl(kubeconfig).attempt(*probe).returncode != 0, "the admission policy is heeded")

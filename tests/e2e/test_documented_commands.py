@@ -94,7 +94,6 @@ class Newcomer:
             r"\bFILE-WITH-[A-Z-]+": str(secret),
             r"\bNAME\b": self.name,
             r"\bpantry\b": self.name,
-            r"\bcodexctl-runner(?=s?\b)": f"{self.name}-runner",
             r"\bcodex-model\b": f"{self.name}-model",
         }
         for pattern, value in values.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +21,11 @@ _CLUSTER_KINDS = ("Namespace", "ClusterRole", "ClusterRoleBinding", "ValidatingA
 
 @contextmanager
 def shipped_runner(cluster: Cluster, project: str) -> Iterator[Cluster]:
-    """A client with the runner's rights for ``project``; what was applied goes afterwards."""
+    """A client with the runner's rights for ``project``; what was applied goes afterwards.
+
+    The example project's name is all that is replaced, as the installation guide has it.
+    """
     text = SHIPPED.read_text("utf-8").replace(EXAMPLE, project)
-    text = text.replace("codexctl-runners", f"runners-{project}")
-    text = re.sub(r"\bcodexctl-runner\b", f"codexctl-runner-{project}", text)
     objects = [item for item in yaml.safe_load_all(text) if item]
     for item in objects:
         cluster.apply(item, force=True)

@@ -155,7 +155,9 @@ def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
     return [
         Check("cluster", "version", lambda: doctor_cluster.version(cluster)),
         Check("cluster", "clock", lambda: doctor_cluster.clock(cluster, lambda: datetime.now(UTC)), Level.WARN),
-        Check("cluster", "rights", lambda: doctor_cluster.rights(cluster, stacks, records, go_records=go)),
+        Check(
+            "cluster", "rights", lambda: doctor_cluster.rights(cluster, project.name, stacks, records, go_records=go)
+        ),
         Check("cluster", "admission policy", lambda: doctor_cluster.admission(cluster, project.name, slot), Level.WARN),
         Check("cluster", "storage", lambda: doctor_stack.storage(cluster, stacks), Level.WARN),
         Check("cluster", "ingress", lambda: doctor_stack.ingress(cluster, stacks), Level.WARN),

@@ -45,15 +45,16 @@ Try = Callable[[Cluster, "Other"], object]
 
 
 class Other:
-    """Another project on the same cluster: a slot of it, a Secret and a record."""
+    """Another project on the same cluster, or the one of ``name``: a slot of it, a Secret and a record."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.name = f"o{uuid.uuid4().hex[:8]}"
+    def __init__(self, cluster: Cluster, name: str = "") -> None:
+        self.name = name or f"o{uuid.uuid4().hex[:8]}"
         self.namespace = f"{self.name}-dev-1"
         labels = {"app.kubernetes.io/managed-by": "codexctl-ci", "codexctl.io/project": self.name}
-        cluster.create(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
-        )
+        if not name:
+            cluster.create(
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
+            )
         cluster.create(self.thing("v1", "Secret", "key"))
         cluster.create(self.thing(API_VERSION, KIND, "record"))
         cluster.create(self.thing("v1", "ServiceAccount", "deployer"))
@@ -183,6 +184,26 @@ def test_another_project_is_out_of_the_runners_reach(runner: Cluster, other: Oth
     with pytest.raises(ApiError) as denied:
         FORBIDDEN[what](runner, other)
     assert denied.value.status in (403, 422)
+
+
+def test_two_projects_live_on_one_cluster_each_out_of_the_others_reach(
+    cluster: Cluster, runner: Cluster, project: str
+) -> None:
+    name = f"p{uuid.uuid4().hex[:8]}"
+    with shipped_runner(cluster, name) as second:
+        ours, theirs = (SlotScene(cluster, f"{each}-ai-staging", each) for each in (project, name))
+        one, two = ours.ensure(3, cluster=runner).record, theirs.ensure(3, cluster=second).record
+        for who, record, scene in ((runner, two, theirs), (second, one, ours)):
+            neighbour = Other(cluster, scene.project)
+            assert neighbour.namespace == record.namespace
+            for what, attempt in FORBIDDEN.items():
+                with pytest.raises(ApiError) as denied:
+                    attempt(who, neighbour)
+                assert denied.value.status in (403, 422), what
+            with pytest.raises(ApiError) as denied:
+                scene.store(who).view()
+            assert denied.value.status == 403
+        assert ours.clean(one.slot, cluster=runner).free and theirs.clean(two.slot, cluster=second).free
 
 
 def test_stronger_role_than_the_deployers_is_not_bound(runner: Cluster, cluster: Cluster, project: str) -> None:

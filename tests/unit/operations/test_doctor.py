@@ -149,7 +149,7 @@ def test_missing_rights_are_listed_and_only_those_outside_of_slots_count() -> No
     stacks = [Stack("ai", "shop-dev-1", [claim("x")], slot=True)]
 
     def look() -> dict[str, Finding]:
-        return {f.what: f for f in doctor_cluster.rights(cluster, stacks, "shop-ai-staging", go_records=True)}
+        return {f.what: f for f in doctor_cluster.rights(cluster, "shop", stacks, "shop-ai-staging", go_records=True)}
 
     assert {f.level for f in look().values()} == {Level.OK}
     cluster.denied = {("create", "PersistentVolumeClaim")}
@@ -162,7 +162,7 @@ def test_missing_rights_are_listed_and_only_those_outside_of_slots_count() -> No
     assert role["rules"] == [{"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}]
     assert [subject["kind"] for subject in binding["subjects"]] == ["ServiceAccount"]
     assert found["slots' role"].level is Level.FAIL
-    assert "codexctl-slot" not in levels(doctor_cluster.rights(MemoryCluster(), stacks, "s", go_records=False))
+    assert "codexctl-slot" not in levels(doctor_cluster.rights(MemoryCluster(), "shop", stacks, "s", go_records=False))
 
 
 def test_what_is_pasted_later_takes_nothing_away_from_what_was_pasted_before() -> None:
