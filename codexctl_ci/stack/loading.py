@@ -35,7 +35,7 @@ def load_project(files: ProjectFiles, config: str, around: Surroundings) -> Proj
     warnings: list[Finding] = []
     asked = asked_names(text) | (TEAM_SECRETS if dialect is Dialect.GO else frozenset())
     env_map = around.inputs.env_map(_env_files(header, files, warnings), asked)
-    engine = make_engine(dialect, partials=_partials(header, files), env=env_map, now=around.now)
+    engine = make_engine(dialect, partials=_partials(header, files, around.alone), env=env_map, now=around.now)
     context = _first_context(header, around, env_map, engine, dialect, config)
     document = render_document(text, config, engine, context)
     lenient = dialect is Dialect.GO and not around.strict
@@ -85,11 +85,11 @@ def _env_files(header: Header, files: ProjectFiles, warnings: list[Finding]) -> 
     return found
 
 
-def _partials(header: Header, files: ProjectFiles) -> dict[str, str]:
+def _partials(header: Header, files: ProjectFiles, alone: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     for pattern in header.partials:
         paths = files.glob(pattern)
-        if not paths:
+        if not paths and not alone:
             raise ConfigError(f"templates.partials: no file matches {pattern!r}", where="services.yaml")
         found |= {path: files.read(path) for path in paths}
     return found

@@ -66,7 +66,8 @@ class Project:
 class Surroundings:
     """What a project is loaded into. ``namespace`` overrides the environment's own; ``root`` is shown to templates.
 
-    ``strict``: unknown keys are errors in the Go dialect too.
+    ``strict``: unknown keys are errors in the Go dialect too. ``alone``: the file is all there is of the project, and
+    partials that it names may be missing.
     """
 
     env: str
@@ -76,3 +77,4 @@ class Surroundings:
     root: str = ""
     inputs: Inputs = field(default_factory=Inputs)
     strict: bool = False
+    alone: bool = False

@@ -32,6 +32,8 @@ _RESOLVED: tuple[Option[Any], ...] = (
     o.PROMPT_MODE,
 )
 _FOR_SLOTS = frozenset({"manage-env", "prompt", "pr"})
+# A collector in the cluster has services.yaml and none of the files beside it.
+_BY_ITSELF = frozenset({"manage-env gc"})
 _ALSO_FOR_SLOTS = frozenset({"ci ensure-slot", "ci ensure-ready"})
 
 
@@ -64,6 +66,7 @@ def open_project(
             root=str(folder),
             inputs=_inputs(inv, slot),
             strict=_value(inv, o.STRICT),
+            alone=inv.command in _BY_ITSELF,
         ),
     )
     for warning in project.warnings:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from codexctl_ci.cli.main import main
 from codexctl_ci.errors import ApiError
 from codexctl_ci.kube.client import Cluster
 from codexctl_ci.operations.slot_access import deployer
-from codexctl_ci.slots.records import SlotRecord
+from codexctl_ci.slots.records import SlotRecord, SlotState
 from codexctl_ci.stack.objects import Manifest, ref_of
+from sandbox.state import State
 from tests.support.runner_account import SHIPPED, shipped_runner
 from tests.support.slot_scene import SlotScene
 
@@ -140,3 +145,32 @@ def edit_account(cluster: Cluster, record: SlotRecord) -> Cluster:
         }
     )
     return cluster.acting_as(cluster.token_for(record.namespace, "agent", timedelta(hours=1)))
+
+
+@pytest.mark.parametrize("example", ["minimal", "project-example", "go-templates"])
+def test_collector_needs_no_file_but_services_yaml(
+    cluster: Cluster, sandbox: State, tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str
+) -> None:
+    (job,) = [item for item in yaml.safe_load_all((CLUSTER / "gc.yaml").read_text("utf-8")) if item]
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    program, *words = container["command"]
+    # As the ConfigMap is mounted.
+    text = (CLUSTER.parent / example / "services.yaml").read_text("utf-8")
+    text, renamed = re.subn(r"^project: .*$", f"project: p{tag}", text, flags=re.MULTILINE)
+    text, _ = re.subn(
+        r"^  configmapNamespace: .*$", f"  configmapNamespace: p{tag}-ai-staging", text, flags=re.MULTILINE
+    )
+    assert (program, renamed) == ("codexctl-ci", 1)
+    (tmp_path / "services.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    scene = SlotScene(cluster, f"p{tag}-ai-staging", f"p{tag}")
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scene.namespace}})
+    try:
+        scene.ensure(7)
+        long_ago = cluster.now() - timedelta(hours=9)
+        scene.store().update(1, lambda known: replace(known, expires=long_ago, warned=long_ago))
+        environ = {"PATH": os.environ["PATH"], "KUBECONFIG": str(sandbox.kubeconfig), "CODEXCTL_CONTEXT": "sandbox"}
+        assert main(words, environ) == 0
+        assert scene.records()[1].state is SlotState.FREE
+    finally:
+        scene.end()
