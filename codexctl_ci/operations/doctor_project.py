@@ -6,16 +6,24 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from codexctl_ci.adoption.wrappers import WRAPPERS
+from codexctl_ci.errors import InvalidStack
 from codexctl_ci.operations.doctor import Finding, Level
 from codexctl_ci.stack.objects import Manifest, ref_of
 from codexctl_ci.stack.variables import asked_names
+from codexctl_ci.stack.yaml_nodes import Builder, compose_all
 
 WORKFLOWS = tuple(wrapper.name for wrapper in WRAPPERS)
 _USES = re.compile(
     r"""^\s*uses:\s*["']?([\w.-]+/[\w.-]+)/\.github/workflows/(ai_\w+)\.ya?ml@([\w./-]+)""", re.MULTILINE
 )
-_RUNS_ON = re.compile(r"^\s*runs-on:\s*(\S.*)$", re.MULTILINE)
-_ON_STAGING = ("ai_staging_deploy", "ai_repair_issue", "ai_repair_pr_review")
+_IN_SLOTS, _ON_STAGING = {"runs-on": "ai"}, {"runs-on": "ai-staging"}
+_RUNNERS = {
+    "ai_staging_deploy": _ON_STAGING,
+    "ai_repair_issue": _ON_STAGING,
+    "ai_repair_pr_review": _ON_STAGING,
+    "ai_cleanup": {"runs-on": "ai", "runs-on-staging": "ai-staging"},
+}
+"""Inputs that name runners, and the label that stands for each where it isn't given."""
 _NO_DEFAULT = re.compile(
     r"""envOr\W{1,6}([A-Za-z_]\w*)["']?[\s,]+(?:""|'')|(?:\.EnvMap|env_map)\W{1,6}([A-Za-z_]\w*)"""
 )
@@ -90,15 +98,27 @@ def wrappers(files: Mapping[str, str], repository: str) -> Iterator[Finding]:
 def wanted_runners(files: Mapping[str, str]) -> set[frozenset[str]]:
     """The labels that jobs of the project's wrappers ask for; what an expression decides is left out."""
     found: set[frozenset[str]] = set()
-    for text in files.values():
-        for _, workflow, _ in _USES.findall(text):
-            given = _RUNS_ON.search(text)
-            if given is None:
-                found.add(frozenset({"self-hosted", "ai-staging" if workflow in _ON_STAGING else "ai"}))
-            elif "${{" not in given[1]:
-                words = re.split(r"""[\s\[\]"',]+""", given[1].partition(" #")[0])
-                found.add(frozenset(word for word in words if word))
+    for name, text in files.items():
+        for call in _jobs(name, text):
+            uses = _USES.match(f"uses: {call.get('uses')}")
+            if uses is None:
+                continue
+            inputs = call.get("with")
+            for key, own in _RUNNERS.get(uses[2], _IN_SLOTS).items():
+                given = str((inputs.get(key) if isinstance(inputs, dict) else "") or f'["self-hosted", "{own}"]')
+                if "${{" not in given:
+                    found.add(frozenset(word for word in re.split(r"""[\s\[\]"',]+""", given) if word))
     return found
+
+
+def _jobs(name: str, text: str) -> Iterator[Mapping[str, object]]:
+    try:
+        roots = [Builder(name, as_text=True).build(node) for node in compose_all(text, name)]
+    except InvalidStack:
+        return
+    for root in roots:
+        jobs = root.get("jobs") if isinstance(root, dict) else None
+        yield from (job for job in (jobs.values() if isinstance(jobs, dict) else ()) if isinstance(job, dict))
 
 
 def model_key(manifests: Iterable[Manifest]) -> Iterator[Finding]:

@@ -252,14 +252,26 @@ class Runners:
 def test_jobs_that_no_runner_takes_are_named() -> None:
     files = {"a.yml": wrapper("ai_dev_issue"), "b.yml": wrapper("ai_staging_deploy")}
     files["c.yml"] = wrapper("ai_plan_issue") + "    with:\n      runs-on: pantry-ai\n"
+    files["d.yml"] = wrapper("ai_repair_issue") + '    with: {runs-on: \'["big", "x"]\'} # big\n'
+    files["e.yml"] = wrapper("ai_repair_pr_review") + "    with: {runs-on: '${{ vars.RUNNER }}'}\n"
+    files["f.yml"] = "jobs: [}\n" + wrapper("ai_plan_review")
     wanted = doctor_project.wanted_runners(files)
     assert wanted == {
         frozenset({"self-hosted", "ai"}),
         frozenset({"self-hosted", "ai-staging"}),
         frozenset({"pantry-ai"}),
+        frozenset({"big", "x"}),
     }
+    # A clean-up has a job of each kind: the one that nobody named is left to its labels.
+    both = wrapper("ai_cleanup") + "    with: {runs-on: pantry-ai, runs-on-staging: pantry-ai-staging}\n"
+    assert doctor_project.wanted_runners({"a.yml": both}) == {
+        frozenset({"pantry-ai"}),
+        frozenset({"pantry-ai-staging"}),
+    }
+    half = wrapper("ai_cleanup") + "    with: {runs-on: pantry-ai}\n"
+    assert frozenset({"self-hosted", "ai-staging"}) in doctor_project.wanted_runners({"a.yml": half})
     (found,) = doctor_github.labels(Runners(), wanted, lambda: {"pantry-ai": 3})  # type: ignore[arg-type]
-    assert found.level is Level.WARN and found.words.endswith("for ai-staging, self-hosted")
+    assert found.level is Level.WARN and found.words.endswith("for ai-staging, self-hosted; big, x")
 
 
 def test_variable_that_nothing_reads_is_named_with_its_neighbour() -> None:
