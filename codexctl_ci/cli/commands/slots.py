@@ -41,10 +41,10 @@ def ensure_slot(inv: Invocation) -> None:
 def ensure_ready(inv: Invocation) -> None:
     """``ci ensure-ready``: outputs as in the reference; ``infra_ready`` and ``infra_unhealthy`` tell of the stack."""
     from codexctl_ci.cli.wiring.cluster import open_cluster
-    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, refuse_claim
+    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, STAGING, refuse_claim
     from codexctl_ci.cli.wiring.project import open_project
     from codexctl_ci.cli.wiring.ready import ReadySteps
-    from codexctl_ci.cli.wiring.staging import STAGING, Repairs
+    from codexctl_ci.cli.wiring.staging import Repairs
     from codexctl_ci.operations.ensure_ready import ensure_ready as ready
     from codexctl_ci.slots.records import Prepared
 

@@ -18,10 +18,10 @@ def sync(inv: Invocation) -> None:
     """The checkout into the workspace volume of the environment, or of the claim's slot."""
     from codexctl_ci.cli.wiring import workspace
     from codexctl_ci.cli.wiring.cluster import open_cluster
-    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, refuse_claim
+    from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, STAGING, refuse_claim
     from codexctl_ci.cli.wiring.project import open_project
     from codexctl_ci.cli.wiring.slots import require_slot, slots_of
-    from codexctl_ci.cli.wiring.staging import STAGING, Repairs
+    from codexctl_ci.cli.wiring.staging import Repairs
     from codexctl_ci.operations.slot_access import deployer
     from codexctl_ci.operations.slot_lock import OperationLock
 

@@ -12,6 +12,7 @@ from codexctl_ci.stack.environments import REPAIR, SLOT_ENVIRONMENT
 from codexctl_ci.stack.project import Project
 
 SLOT_ENVIRONMENTS = (SLOT_ENVIRONMENT, REPAIR)
+STAGING, REPAIRS = "ai-staging", REPAIR
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.cluster import open_cluster
-from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, refuse_claim
+from codexctl_ci.cli.wiring.located import SLOT_ENVIRONMENTS, STAGING, refuse_claim
 from codexctl_ci.cli.wiring.project import open_project
-from codexctl_ci.cli.wiring.slots import claim_of, require_slot, slots_of
-from codexctl_ci.cli.wiring.staging import STAGING, Repairs
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.project import Project
 
@@ -46,11 +44,15 @@ def opened(inv: Invocation, what: str, *, writes: bool) -> Iterator[Place]:
             yield _in_slot(inv, project, server, what if writes else "", stack)
             return
         if writes and project.env == STAGING:
+            from codexctl_ci.cli.wiring.staging import Repairs
+
             stack.enter_context(Repairs(inv, project, server).waited_for(what))
         yield Place(project, server, server)
 
 
 def _in_slot(inv: Invocation, project: Project, server: Cluster, what: str, stack: ExitStack) -> Place:
+    # Whoever works outside of slots need not wait for all that knows of them.
+    from codexctl_ci.cli.wiring.slots import claim_of, require_slot, slots_of
     from codexctl_ci.operations.slot_access import deployer
     from codexctl_ci.operations.slot_lock import OperationLock
 

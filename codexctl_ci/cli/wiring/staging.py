@@ -10,6 +10,7 @@ from functools import cached_property
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
+from codexctl_ci.cli.wiring.located import REPAIRS
 from codexctl_ci.cli.wiring.slots import Slots, slots_of
 from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.slot_lock import OperationLock, SlotBusy
@@ -18,8 +19,6 @@ from codexctl_ci.slots.records import SlotRecord
 from codexctl_ci.stack.project import Project
 
 log = logging.getLogger(__name__)
-
-STAGING, REPAIRS = "ai-staging", "ai-repair"
 
 
 @dataclass
