@@ -178,6 +178,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_applying_outside_of_slots_loads_nothing_of_them() -> None:
+    code = (
+        "import sys; import codexctl_ci.cli.commands.stack_deploy, codexctl_ci.cli.wiring.deploy;"
+        "sys.exit(', '.join(name for name in sys.modules if name.startswith('codexctl_ci.slots')) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_rendering_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     file = tmp_path / "services.yaml"
     file.write_text("project: shop\nversions: {env: '{{ env }}'}\n")
