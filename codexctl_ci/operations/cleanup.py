@@ -42,7 +42,7 @@ class CleanupRequest:
 
 @dataclass(frozen=True, slots=True)
 class CleanedSlot:
-    """What came of one slot: ``freed``, ``kept`` (with ``reason``), ``dirty`` (with ``reason``) or ``planned``."""
+    """What came of one slot: ``freed``, ``planned``, or with ``reason`` ``kept``, ``dirty`` or, at gc, ``failed``."""
 
     slot: int
     namespace: str

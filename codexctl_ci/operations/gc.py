@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from codexctl_ci.durations import format_duration
-from codexctl_ci.errors import ApiError, CodexctlError
+from codexctl_ci.errors import CodexctlError
 from codexctl_ci.operations.cleanup import CleanedSlot, CleanupRequest, clean_slots
 from codexctl_ci.operations.go_tool import GoTool
 from codexctl_ci.operations.overdue_agent import end_overdue_agent, is_overdue
@@ -48,7 +48,7 @@ def collect(
     """Go over all slots of an environment once; what came of each that needed something.
 
     Without a ``tracker`` nothing is known of issues: only what expired or failed is taken. One slot's failure doesn't
-    keep the others; with ``dry_run`` nothing is written anywhere.
+    keep the others: its outcome is ``failed`` then. With ``dry_run`` nothing is written anywhere.
     """
     view = store.view()
     done: list[CleanedSlot] = []
@@ -72,11 +72,17 @@ def _one(
         if is_overdue(record, store) and not request.dry_run:
             record = end_overdue_agent(store, record)
             ended = [_outcome(record, "ended", "its agent was over its time")]
+    except CodexctlError as error:
+        return [_failed(record, f"its agent is over its time and cannot be ended: {_one_line(error)}")]
+    closed, silent = "", False
+    try:
         closed = "" if record.free else _closed(record, tracker)
-    except (ApiError, CodexctlError) as error:
-        return [_outcome(record, "kept", f"what is to be done cannot be told: {error}".partition("\n")[0])]
+    except CodexctlError as error:
+        # What time alone decides goes on, as it does without a tracker.
+        silent = True
+        ended.append(_failed(record, f"whether its issue is closed cannot be told: {_one_line(error)}"))
     found = due(record, now=store.cluster.now(), closed=closed, grace=request.grace)
-    if found.step == "none":
+    if found.step == "none" or (silent and found.step == "warn"):
         return ended
     if found.step == "keep":
         return [*ended, _outcome(record, "kept", found.reason)]
@@ -121,8 +127,8 @@ def _warn(
                 f"`{record.namespace}`) was not used for long: {reason}. It will be taken down in {wait} unless a run "
                 "uses it before. Nothing that is published is lost; label the issue again to get a new one.",
             )
-        except (ApiError, CodexctlError) as error:
-            return _outcome(record, "kept", f"the warning could not be given: {error.what}")
+        except CodexctlError as error:
+            return _failed(record, f"the warning could not be given: {_one_line(error)}")
     now = store.cluster.now()
     store.update(record.slot, lambda known: replace(known, warned=now), epoch=record.epoch)
     return _outcome(record, "warned", reason)
@@ -157,6 +163,14 @@ def _leftovers(store: SlotStore, view: View, request: GcRequest) -> list[Cleaned
         outcome = "planned" if request.dry_run else "freed"
         done.append(CleanedSlot(record.slot, meta["name"], outcome, "namespace without an owner"))
     return done
+
+
+def _failed(record: SlotRecord, reason: str) -> CleanedSlot:
+    return _outcome(record, "failed", reason)
+
+
+def _one_line(error: CodexctlError) -> str:
+    return str(error).replace("\n  next: ", "; next: ").replace("\n", " ")
 
 
 def _outcome(record: SlotRecord, outcome: str, reason: str) -> CleanedSlot:

@@ -155,13 +155,19 @@ def _report(inv: Invocation, done: Sequence[CleanedSlot]) -> None:
     if done:
         table = "\n".join(f"| {one.slot or '-'} | {one.outcome} | {one.reason} |" for one in done)
         inv.summary(f"### Slots\n\n| slot | outcome | why |\n|---|---|---|\n{table}")
-    dirty = [one for one in done if one.outcome == "dirty"]
-    if dirty:
+    bad = [one for one in done if one.outcome in ("dirty", "failed")]
+    if bad:
+        dirty = all(one.outcome == "dirty" for one in bad)
         raise CodexctlError(
-            f"{len(dirty)} of {len(done)} slots could not be cleaned",
-            reason="; ".join(f"slot {one.slot}: {one.reason}" for one in dirty),
-            hint="remove what holds them; manage-env gc tries again",
+            f"{_slots(bad)} could not be {'cleaned' if dirty else 'dealt with'}; all else was done",
+            reason="; ".join(f"slot {one.slot}: {one.reason}" for one in bad),
+            hint=f"remove what {'holds' if dirty else 'hinders'} them; manage-env gc tries again",
         )
+
+
+def _slots(some: Sequence[CleanedSlot]) -> str:
+    count = len({one.slot for one in some})
+    return "1 slot" if count == 1 else f"{count} slots"
 
 
 def _name(one: CleanedSlot) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
+
+from codexctl_ci.cli.main import main
+from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.gc import GcRequest, collect
 from codexctl_ci.operations.slot_namespace import EPOCH
 from codexctl_ci.slots.claims import Claim
 from codexctl_ci.slots.leases import ENV, MANAGED_BY, PROJECT, SLOT, TOOL
 from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotState
+from sandbox.state import State
+from tests.support.projects import write_files
 from tests.support.slot_scene import SlotScene
 
 
@@ -84,6 +91,49 @@ def test_claims_and_namespaces_of_dead_runs_go(scene: SlotScene) -> None:
     assert gc(scene, Tracker()) == [(1, "freed")]
     found = scene.namespace_object(name)
     assert found is None or found["metadata"].get("deletionTimestamp")
+
+
+@dataclass
+class Deaf(Tracker):
+    """GitHub with a token that is no good."""
+
+    def issue_state(self, number: int) -> str:
+        raise ApiError("GitHub answered 401", status=401, reason="Bad credentials", hint="renew the token")
+
+
+def test_issues_that_nobody_tells_about_fail_the_run_after_all_else_was_done(scene: SlotScene) -> None:
+    for issue in (7, 8, 9):
+        scene.ensure(issue)
+    store, now = scene.store(), scene.cluster.now()
+    store.update(2, lambda known: replace(known, state=SlotState.DIRTY, reason="stuck"))
+    store.update(3, lambda known: replace(known, expires=now, warned=now - timedelta(hours=2)))
+    done = collect(store, GcRequest(), go=scene.go(), tracker=Deaf())
+    outcomes = [(one.slot, one.outcome) for one in done]
+    assert outcomes == [(1, "failed"), (2, "failed"), (2, "freed"), (3, "failed"), (3, "freed")]
+    assert "Bad credentials" in done[0].reason and "renew the token" in done[0].reason
+    store.update(1, lambda known: replace(known, expires=now))
+    assert [one.outcome for one in collect(store, GcRequest(), go=scene.go(), tracker=Deaf())] == ["failed"]
+    assert scene.records()[1].warned is None, "a warning that nobody read is none"
+
+
+def test_collector_that_cannot_ask_github_ends_red(
+    scene: SlotScene, sandbox: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.ensure(7)
+    services = f"project: {scene.project}\nnamespace: {{patterns: {{ai-staging: {scene.namespace}}}}}\n"
+    write_files(tmp_path, {"services.yaml": services})
+    environ = {
+        "KUBECONFIG": str(sandbox.kubeconfig),
+        "HOME": str(tmp_path),
+        "CODEXCTL_CONFIG": str(tmp_path / "services.yaml"),
+        "GITHUB_API_URL": f"{sandbox.github}/api/v3",
+        "CODEXCTL_REPO": "acme/no-such",
+        "CODEXCTL_GH_PAT": "ghp_thisTokenIsNoGood0000000000000000000",
+    }
+    assert main(["manage-env", "gc"], environ) == 1
+    said = capsys.readouterr()
+    assert "slot 1" in said.out and "401" in said.err and "CODEXCTL_GH_PAT" in said.err
+    assert scene.records()[1].state is SlotState.LEASED
 
 
 def test_dirty_slot_is_tried_again(scene: SlotScene) -> None:
