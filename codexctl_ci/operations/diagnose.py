@@ -82,7 +82,7 @@ def _log(cluster: ClusterApi, verdict: Verdict) -> tuple[str, tuple[str, ...]]:
     pod = verdict.pod
     if pod is None or not verdict.container:
         return "", ()
-    for previous in (True, False) if verdict.crashed else (False,):
+    for previous in (True, False) if verdict.crashed else (False, True):
         try:
             text = cluster.logs(pod.namespace, pod.name, verdict.container, tail=LOG_LINES, previous=previous)
         except CodexctlError as error:

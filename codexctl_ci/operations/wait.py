@@ -14,9 +14,9 @@ from codexctl_ci.operations.surroundings import Surroundings
 from codexctl_ci.operations.watching import Retries, Target, Watches, listed, retried
 from codexctl_ci.ports import ClusterApi, Listing
 from codexctl_ci.readiness.budgets import Limits
-from codexctl_ci.readiness.judge import asks_again_at, judge
+from codexctl_ci.readiness.judge import SETTLING, asks_again_at, judge
 from codexctl_ci.readiness.kinds import built_in, settled_at_once
-from codexctl_ci.readiness.outcome import Snapshot, WaitResult
+from codexctl_ci.readiness.outcome import Snapshot, WaitResult, headline
 from codexctl_ci.readiness.verdict import Verdict, ready
 from codexctl_ci.stack.objects import Ref
 
@@ -55,11 +55,8 @@ def not_ready(result: WaitResult) -> NotReady:
     count, first = len(result.failures), result.failures[:3]
     lines = "; ".join(f"{failure.ref}: {failure.verdict}" for failure in first)
     more = f" and {count - len(first)} more" if count > len(first) else ""
-    what = f"{count} of {len(result.verdicts)} objects are not ready"
-    when = f" after {result.elapsed.total_seconds():.0f}s" if result.timed_out else ""
-    return NotReady(
-        what + when, reason=lines + more, hint="read the events and logs above; raise --wait-timeout if slow"
-    )
+    advice = "raise --wait-timeout if they are only slow" if result.timed_out else "mend what failed, then apply again"
+    return NotReady(headline(result), reason=lines + more, hint=f"read the events and logs above; {advice}")
 
 
 class _Wait:
@@ -190,7 +187,9 @@ class _Wait:
         elapsed = timedelta(seconds=self._clock() - self._begun)
         bad = [ref for ref, verdict in verdicts.items() if not verdict.ready]
         fatal = [ref for ref in bad if verdicts[ref].fatal]
-        shown = fatal or bad
+        # What failed for good comes first, it may be why others are not ready; what is up, but only just, isn't amiss.
+        others = (ref for ref in bad if not verdicts[ref].fatal and verdicts[ref].reason != SETTLING)
+        shown = [*fatal, *others] if fatal else bad
         failures = diagnose(self._cluster, [(ref, verdicts[ref], self._around.uids(ref)) for ref in shown])
         return WaitResult(verdicts, elapsed, bool(bad) and not fatal, failures)
 

@@ -12,6 +12,7 @@ from codexctl_ci.readiness.pods import Trouble, pods_of, troubles, unready_conta
 from codexctl_ci.readiness.verdict import State, Verdict, progressing
 from codexctl_ci.stack.objects import Manifest, ref_of
 
+SETTLING = "Settling"
 _WITH_READY_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"})
 _WITH_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"})
 
@@ -41,7 +42,7 @@ def judge(obj: Manifest, related: Related, now: float, limits: Limits | None = N
     limits = limits or Limits()
     if verdict.ready and related.pods_known and obj.get("kind") in _WITH_READY_PODS:
         until = _settles(obj, related, now, limits)
-        return verdict if now >= until else progressing("Settling", "up, but only just")
+        return verdict if now >= until else progressing(SETTLING, "up, but only just")
     if verdict.ready or verdict.state is State.TERMINATING or obj.get("kind") not in _WITH_PODS:
         return verdict
     if verdict.reason == "Observing":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from codexctl_ci.durations import format_duration
 from codexctl_ci.readiness.verdict import Verdict
 from codexctl_ci.stack.objects import Ref
 
@@ -48,7 +49,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class WaitResult:
-    """How a wait ended. ``failures`` is empty exactly where everything became ready."""
+    """How a wait ended. ``failures`` holds what isn't ready, what failed for good first."""
 
     verdicts: Mapping[Ref, Verdict]
     elapsed: timedelta
@@ -58,6 +59,17 @@ class WaitResult:
     @property
     def ready(self) -> bool:
         return not self.failures
+
+
+def headline(result: WaitResult) -> str:
+    """How the wait ended, in one line."""
+    took, total = format_duration(result.elapsed), len(result.verdicts)
+    if result.ready:
+        return f"all {total} objects are ready after {took}"
+    count, fatal = len(result.failures), sum(failure.verdict.fatal for failure in result.failures)
+    how = "time is over" if result.timed_out else "waiting longer cannot help"
+    some = f" ({fatal} failed for good)" if 0 < fatal < count else ""
+    return f"{count} of {total} objects are not ready after {took}{some}: {how}"
 
 
 @dataclass(frozen=True, slots=True)

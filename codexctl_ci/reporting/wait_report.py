@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codexctl_ci.durations import format_duration
-from codexctl_ci.readiness.outcome import EventLine, Failure, WaitResult
+from codexctl_ci.readiness.outcome import EventLine, Failure, WaitResult, headline
 from codexctl_ci.reporting.foreign_text import cell, fenced, one_line
 
 
@@ -22,16 +21,6 @@ def report_lines(result: WaitResult) -> list[str]:
             lines.append(f"  last lines of {failure.log_of}:")
             lines += [f"  | {one_line(line, 1000)}" for line in failure.log]
     return lines
-
-
-def headline(result: WaitResult) -> str:
-    """How the wait ended, in one line."""
-    took, total = format_duration(result.elapsed), len(result.verdicts)
-    if result.ready:
-        return f"all {total} objects are ready after {took}"
-    count = sum(not verdict.ready for verdict in result.verdicts.values())
-    how = "time is over" if result.timed_out else "waiting longer cannot help"
-    return f"{count} of {total} objects are not ready after {took}: {how}"
 
 
 def markdown(result: WaitResult, title: str = "Stack") -> str:

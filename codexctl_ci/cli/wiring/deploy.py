@@ -156,9 +156,10 @@ class _Waiting:
     def __call__(self, refs: Sequence[Ref]) -> None:
         from codexctl_ci.operations.wait import not_ready, wait_until_ready
         from codexctl_ci.operations.watching import Retries
+        from codexctl_ci.readiness.outcome import headline
         from codexctl_ci.reporting import actions_files
         from codexctl_ci.reporting.progress import choose
-        from codexctl_ci.reporting.wait_report import headline, report_lines
+        from codexctl_ci.reporting.wait_report import report_lines
 
         settings = self.inv.settings
         left = max(timedelta(), settings[o.WAIT_TIMEOUT] - timedelta(seconds=time.monotonic() - self.begun))

@@ -13,7 +13,8 @@ from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.wait import not_ready, wait_until_ready
 from codexctl_ci.operations.watching import Retries
 from codexctl_ci.readiness.budgets import Limits
-from codexctl_ci.readiness.outcome import Snapshot, WaitResult
+from codexctl_ci.readiness.outcome import Snapshot, WaitResult, headline
+from codexctl_ci.reporting.wait_report import report_lines
 from codexctl_ci.stack.objects import Manifest, Ref
 from tests.support.memory_cluster import MemoryCluster
 
@@ -174,11 +175,40 @@ def test_fatal_pod_ends_the_wait_with_events_and_the_log_of_the_crash() -> None:
     assert "Deployment/api in ns" in text and "exit code 7" in text and not_ready(result).exit_code == 5
 
 
+def test_all_that_is_not_ready_is_told_with_one_count_and_what_failed_first() -> None:
+    def of(name: str, reason: str, restarts: int) -> list[Manifest]:
+        made, above = pod(reason, restarts), replica_set()
+        above["metadata"] |= {
+            "name": f"{name}-1",
+            "uid": f"rs-{name}",
+            "ownerReferences": [{"uid": name, "controller": True}],
+        }
+        owner = [{"uid": f"rs-{name}", "controller": True}]
+        made["metadata"] |= {"name": f"{name}-1-x", "uid": f"pod-{name}", "ownerReferences": owner}
+        return [deployment(name), above, made]
+
+    names = ["api", "early", "good"]
+    cluster = MemoryCluster(
+        *of("early", "CrashLoopBackOff", 1), *of("api", "InvalidImageName", 0), deployment("good", True)
+    )
+    cluster.log_texts[("early-1-x", "app", True)] = "no database"
+    refs = [Ref("apps/v1", "Deployment", name, "ns") for name in names[::-1]]
+    result = wait_until_ready(cluster, refs, timeout=SOON, limits=BRIEF)
+    assert [failure.ref.name for failure in result.failures] == ["api", "early"]
+    assert result.failures[1].log == ("no database",)
+    error = not_ready(result)
+    head = headline(result)
+    assert head.startswith("2 of 3 objects are not ready after ") and "(1 failed for good)" in head
+    assert head.endswith("waiting longer cannot help") and error.what == head == report_lines(result)[0]
+    assert "Deployment/early in ns: CrashLoopBackOff" in error.reason and "--wait-timeout" not in error.hint
+    assert "Deployment/early in ns" in report_lines(result)
+
+
 def test_time_over_is_not_ready_and_says_what_was_missing() -> None:
     cluster = MemoryCluster(deployment(), replica_set(), pod("ContainerCreating"))
     result = wait_until_ready(cluster, [API], timeout=timedelta(milliseconds=80))
     assert result.timed_out and not result.ready
-    assert result.failures[0].verdict.reason == "Unavailable"
+    assert result.failures[0].verdict.reason == "Unavailable" and "--wait-timeout" in not_ready(result).hint
 
 
 def test_budget_of_time_is_noticed_without_any_event() -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from codexctl_ci.cli.logs import JsonFormatter
-from codexctl_ci.readiness.outcome import EventLine, Failure, Snapshot, StatusRow, WaitResult
+from codexctl_ci.readiness.outcome import EventLine, Failure, Snapshot, StatusRow, WaitResult, headline
 from codexctl_ci.readiness.verdict import State, Verdict, failed, progressing, ready
 from codexctl_ci.reporting import progress, status_table, wait_report
 from codexctl_ci.reporting.foreign_text import cell, fenced, one_line
@@ -62,7 +62,7 @@ def test_timeout_says_so() -> None:
     slow = WaitResult(
         {API: progressing("Unready")}, timedelta(minutes=10), True, (Failure(API, progressing("Unready")),)
     )
-    assert wait_report.headline(slow) == "1 of 1 objects are not ready after 10m00s: time is over"
+    assert headline(slow) == "1 of 1 objects are not ready after 10m00s: time is over"
     assert wait_report.as_json(slow)["timedOut"] is True
 
 
