@@ -58,6 +58,8 @@ class Invocation:
     def _at_home(self, error: CodexctlError) -> str:
         """The command that shows the same on somebody's own machine."""
         chosen = self.settings
+        if o.ENVIRONMENT.name not in chosen.values:
+            return f"codexctl-ci {self.command} --debug"
         env = chosen[o.ENVIRONMENT] or str(self.outputs.get("env", "")) or "ai"
         slot = self.outputs.get("slot") or (chosen[o.SLOT] if o.SLOT.name in chosen.values else 0)
         where = f"--env {env}" + (f" --slot {slot}" if slot else "")

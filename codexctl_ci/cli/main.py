@@ -194,7 +194,7 @@ def _click_command(leaf: str, command: Command, environ: Mapping[str, str], reda
         return invocation.exit_code
 
     made = _Command(leaf, help=command.help, short_help=command.help, callback=click.pass_context(call))
-    made.options = command.options
+    made.options, made.defaults = command.options, command.defaults
     return made
 
 
@@ -202,10 +202,11 @@ class _Command(click.Command):
     """Makes its parameters only when it is called: those of all commands cost more than a short command itself."""
 
     options: tuple[Option[Any], ...] = ()
+    defaults: Mapping[str, Any] = {}
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not self.params:
-            self.params = [_parameter(option) for option in self.options if option.has_flag]
+            self.params = [_parameter(option, self.defaults) for option in self.options if option.has_flag]
         return super().get_params(ctx)
 
 
@@ -221,17 +222,18 @@ def _load(target: str) -> Callable[[Invocation], None]:
     return found
 
 
-def _parameter(option: Option[Any]) -> click.Option:
+def _parameter(option: Option[Any], defaults: Mapping[str, Any] | None = None) -> click.Option:
     words = [option.flag] if not option.is_flag else [f"{option.flag}/--no-{option.flag[2:]}"]
     if option.short:
         words.append(option.short)
     help_text = option.help
     if option.choices:
         help_text += " One of " + ", ".join(choice for choice in option.choices if choice) + "."
+    default = option.default_text(defaults)
     return click.Option(
         [*words, option.name],
         default=None,
         is_flag=option.is_flag,
         metavar=option.metavar or None,
-        help=f"{help_text}  [{option.variables[0]}]",
+        help=f"{help_text}  [{option.variables[0]}{default and f'; default: {default}'}]",
     )

@@ -6,13 +6,13 @@ the variable ``CODEXCTL_WAIT_TIMEOUT``. Where an option departs from that, its r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from codexctl_ci.durations import parse_duration
+from codexctl_ci.durations import format_duration, parse_duration
 
 T = TypeVar("T")
 
@@ -63,6 +63,20 @@ class Option(Generic[T]):
         """Environment variables that set it, strongest first."""
         return (self.variable or "CODEXCTL_" + self.name.upper(), *self.fallbacks)
 
+    def default_text(self, defaults: Mapping[str, Any] | None = None) -> str:
+        """What holds where nobody says anything, as a person would write it; empty for nothing.
+
+        ``defaults`` are those in which a command departs from the table.
+        """
+        value = (defaults or {}).get(self.name, self.default)
+        if self.shown_default:
+            return self.shown_default
+        if isinstance(value, timedelta):
+            return format_duration(value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value) if value not in ("", (), {}, 0) else ""
+
     def read(self, text: str) -> T:
         """``text`` as this option's value. Raises ValueError naming what would be right."""
         if self.choices and text not in self.choices:
@@ -100,7 +114,7 @@ def parse_number(text: str) -> int:
     """A whole number of zero or more; one leading ``#`` is allowed, as issues are written."""
     body = text.strip().removeprefix("#")
     if not (body.isascii() and body.isdigit()):
-        raise ValueError(f"{text!r} is not a whole number")
+        raise ValueError(f"{text!r} is not a whole number of 0 or more")
     return int(body)
 
 
@@ -273,14 +287,8 @@ TEMPLATES_ONLY = (
 )
 """Variables with a name of ours that templates alone read."""
 
-GLOBAL: tuple[Option[Any], ...] = (
-    CONFIG,
-    ENVIRONMENT,
-    NAMESPACE,
-    LOG_LEVEL,
-    LOG_FORMAT,
-    DEBUG,
-)
+LOGGING: tuple[Option[Any], ...] = (LOG_LEVEL, LOG_FORMAT, DEBUG)
+GLOBAL: tuple[Option[Any], ...] = (CONFIG, ENVIRONMENT, NAMESPACE, *LOGGING)
 TEMPLATED: tuple[Option[Any], ...] = (VARS, VAR_FILE, STRICT, TEMPLATE_SECRETS)
 FILTERS: tuple[Option[Any], ...] = (ONLY_SERVICES, SKIP_SERVICES, ONLY_INFRA, SKIP_INFRA)
 RESULT: tuple[Option[Any], ...] = (CONCLUSION, FINAL_MESSAGE, TOKENS_IN, TOKENS_OUT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from codexctl_ci import errors
@@ -10,7 +9,6 @@ from codexctl_ci.cli.actions import ACTIONS, OUTPUTS
 from codexctl_ci.cli.main import BUG, INTERRUPTED
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.table import COMMANDS
-from codexctl_ci.durations import format_duration
 
 
 def options_markdown() -> str:
@@ -34,12 +32,13 @@ def options_markdown() -> str:
     ]
     for name in sorted(options):
         option = options[name]
+        default = f"`{option.default_text()}`" if option.default_text() else ""
         flag = (f"`{option.flag}`" + (f" `{option.short}`" if option.short else "")) if option.has_flag else ""
         given = f"`{option.input_name}`" if option.has_flag else ""
         variables = f"`{option.variables[0]}`" + "".join(f", else `{name}`" for name in option.fallbacks)
         key = f"`{option.key}`" if option.key else ""
         meaning = option.help + (f" One of `{'`, `'.join(c for c in option.choices if c)}`." if option.choices else "")
-        lines.append(f"| {flag} | {given} | {variables} | {key} | {_default(option)} | {meaning} |")
+        lines.append(f"| {flag} | {given} | {variables} | {key} | {default} | {meaning} |")
     lines += ["", "# Commands", "", "| command | what it does | options beside the global ones |", "|---|---|---|"]
     for command in COMMANDS:
         own = " ".join(f"`{option.flag}`" for option in _once(command.own) if option.has_flag)
@@ -49,17 +48,6 @@ def options_markdown() -> str:
 
 def _once(options: tuple[Option[Any], ...]) -> list[Option[Any]]:
     return sorted({option.name: option for option in options}.values(), key=lambda option: option.name)
-
-
-def _default(option: Option[Any]) -> str:
-    if option.shown_default:
-        return f"`{option.shown_default}`"
-    value = option.default
-    if isinstance(value, timedelta):
-        return f"`{format_duration(value)}`"
-    if isinstance(value, bool):
-        return "`true`" if value else "`false`"
-    return f"`{value}`" if value not in ("", (), {}, 0) else ""
 
 
 def outcomes_markdown() -> str:

@@ -15,7 +15,8 @@ from codexctl_ci.cli.options import Option
 class Command:
     """One command. ``run`` is ``module:function``; the function takes an Invocation and returns nothing.
 
-    ``defaults`` holds the defaults in which this command departs from the table of options.
+    ``defaults`` holds the defaults in which this command departs from the table of options, ``everywhere`` those of
+    the global options that mean something to it.
     """
 
     name: str
@@ -23,11 +24,12 @@ class Command:
     run: str
     own: tuple[Option[Any], ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    everywhere: tuple[Option[Any], ...] = o.GLOBAL
 
     @property
     def options(self) -> tuple[Option[Any], ...]:
-        """The global options and the command's own, each once, in order."""
-        return tuple({option.name: option for option in (*o.GLOBAL, *self.own)}.values())
+        """The global options that mean something to it and the command's own, each once, in order."""
+        return tuple({option.name: option for option in (*self.everywhere, *self.own)}.values())
 
 
 GROUPS = {
@@ -263,8 +265,9 @@ COMMANDS: tuple[Command, ...] = (
         "First files for a project: stack, workflows, checklist; overwrites nothing.",
         f"{_HERE}.init:init",
         (o.DRY_RUN,),
+        everywhere=(o.CONFIG, *o.LOGGING),
     ),
-    Command("schema", "JSON Schema of services.yaml.", f"{_HERE}.stack:schema"),
+    Command("schema", "JSON Schema of services.yaml.", f"{_HERE}.stack:schema", everywhere=o.LOGGING),
 )
 
 

@@ -67,7 +67,6 @@ def clean_slots(
     for record in records:
         why = "" if request.force else kept_because(record, store, unsaved)
         if why:
-            log.info("slot %d is kept: %s", record.slot, why)
             outcomes.append(CleanedSlot(record.slot, record.namespace, "kept", why))
         elif dry_run:
             outcomes.append(CleanedSlot(record.slot, record.namespace, "planned", request.reason))
@@ -150,7 +149,6 @@ def _clean_locked(
     lock.check()
     now = store.cluster.now()
     done = lock.update(lambda known: freed(_same(known, record), now))
-    log.info("slot %d is free", record.slot)
     return done
 
 

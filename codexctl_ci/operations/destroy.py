@@ -117,7 +117,6 @@ class _Run:
             why = _why_kept(ref, self._options)
             if why:
                 self.kept.append((ref, why))
-                log.info("%s stays: it %s", ref, why)
             else:
                 doomed.append(ref)
         kinds = sorted({(ref.api_version, ref.kind) for ref in doomed})

@@ -174,5 +174,5 @@ def _one_line(error: CodexctlError) -> str:
 
 
 def _outcome(record: SlotRecord, outcome: str, reason: str) -> CleanedSlot:
-    log.info("slot %d: %s, %s", record.slot, outcome, reason)
+    log.debug("slot %d: %s, %s", record.slot, outcome, reason)
     return CleanedSlot(record.slot, record.namespace, outcome, reason)

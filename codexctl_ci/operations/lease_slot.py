@@ -203,7 +203,7 @@ class _Run:
             self._lost(error, name, empty.resource_version)
             return None
         self.took = action.slot
-        log.info("slot %d leased to %s (epoch %d)", action.slot, self.claim, written.epoch)
+        log.debug("slot %d leased to %s (epoch %d)", action.slot, self.claim, written.epoch)
         return Leased(written, fresh=True)
 
     def _lost(self, error: ApiError, name: str, version: str) -> None:

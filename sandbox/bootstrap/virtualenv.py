@@ -1,5 +1,6 @@
 """The virtualenv `.venv` with exactly the locked requirements."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def ensure_virtualenv(tree: Path, progress: Progress) -> Path:
     uv_lock, dev_lock = tree / "requirements" / "uv.txt", tree / "requirements" / "dev.txt"
     wanted = digest(LAYOUT, str(home), sys.version, uv_lock, dev_lock)
     if stamp.is_file() and stamp.read_text() == wanted:
+        put_command(home, tree)
         return home
     (tree / "build").mkdir(exist_ok=True)
     with locked(tree / "build" / "venv.lock"):
@@ -30,7 +32,22 @@ def ensure_virtualenv(tree: Path, progress: Progress) -> Path:
             _create(home)
             _install(home, uv_lock, dev_lock, progress)
             stamp.write_text(wanted)
+    put_command(home, tree)
     return home
+
+
+def put_command(home: Path, tree: Path) -> None:
+    """`.venv/bin/codexctl-ci` runs this clone's own code."""
+    script = home / "bin" / "codexctl-ci"
+    if script.exists():
+        return
+    lines = ["import sys", f"sys.path.insert(0, {str(tree)!r})", "from codexctl_ci.__main__ import main", "main()"]
+    text = "\n".join([f"#!{home / 'bin' / 'python'}", *lines, ""])
+    # Two targets of make may do this at once.
+    new = script.with_name(f"codexctl-ci.{os.getpid()}")
+    new.write_text(text)
+    new.chmod(0o755)
+    new.replace(script)
 
 
 def _create(home: Path) -> None:

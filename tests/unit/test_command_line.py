@@ -130,6 +130,11 @@ def test_all_values_that_cannot_be_read_are_named_at_once() -> None:
     assert "--slot: 'x'" in text and "CODEXCTL_WAIT_TIMEOUT: '10'" in text and "CODEXCTL_WAIT: 'ja'" in text
 
 
+def test_number_below_zero_is_told_why_it_is_none() -> None:
+    with pytest.raises(ConfigError, match="'-3' is not a whole number of 0 or more"):
+        resolve((o.ISSUE,), {"issue": "-3"}, {})
+
+
 def test_value_of_a_secret_is_not_in_an_error() -> None:
     option = Option("key", int, 0, "", secret=True)
     with pytest.raises(ConfigError) as caught:
@@ -160,6 +165,21 @@ def test_durations_are_short_to_read() -> None:
 def test_help_of_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words, {}) == 0
     assert "Usage: codexctl-ci" in capsys.readouterr().out
+
+
+def test_help_says_defaults_and_offers_only_what_means_something(capsys: pytest.CaptureFixture[str]) -> None:
+    def help_of(*words: str) -> str:
+        assert main([*words, "--help"], {}) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    text = help_of("ci", "apply")
+    assert "[CODEXCTL_WAIT_TIMEOUT; default: 10m00s]" in text and "[CODEXCTL_WAIT; default: true]" in text
+    assert "default: <project>-workspace]" in help_of("ci", "sync-sources") and "[CODEXCTL_SLOT]" in text
+    assert "[CODEXCTL_REQUEST_TIMEOUT; default: 10s]" in help_of("doctor")
+    for words in ("init", "schema"):
+        assert "--env" not in help_of(words) and "--namespace" not in help_of(words)
+    assert "--config" in help_of("init") and "--config" not in help_of("schema")
+    assert main(["schema", "--env", "ai"], {}) == 2
 
 
 def test_usage_errors_exit_two(capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,6 +90,7 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
     # What an earlier job of this run created is new to this one too, until its stack stands there.
     new = ensured.created or ensured.recreated or not record.prepared.stack
     inv.output(created=ensured.created or not record.prepared.infra, recreated=ensured.recreated)
+    inv.print(f"slot {record.slot}: {record.namespace}, epoch {record.epoch}")
     if _own_agent_runs(record, settings[o.RUN_ID], server):
         # A job that lost its runner is run again from the start: the next one joins the agent, nobody deploys under it.
         log.info("the agent of this very run is at work in slot %d: it goes on undisturbed", record.slot)
@@ -109,7 +110,6 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
             lambda alter: lock.update(lambda known: replace(known, prepared=alter(known.prepared))).prepared,
         )
         _tell_readiness(inv, project, cluster, done.ready, new=new)
-    inv.print(f"slot {record.slot}: {record.namespace}, epoch {record.epoch}")
 
 
 def _own_agent_runs(record: SlotRecord, run_id: str, cluster: ClusterApi) -> bool:

@@ -17,7 +17,6 @@ log = logging.getLogger("codexctl_ci.apply")
 def apply(inv: Invocation) -> None:
     """Apply the stack; with --wait until it is ready. Exit code 5 where it isn't in time."""
     from codexctl_ci.cli.wiring.deploy import deploy
-    from codexctl_ci.reporting.apply_report import apply_line
 
     dry = inv.settings[o.DRY_RUN]
     with opened(inv, "apply", writes=not dry) as place:
@@ -26,7 +25,7 @@ def apply(inv: Invocation) -> None:
             return
         done = deploy(inv, place.project, place.cluster, place.server, selection=selection_of(inv))
     inv.output(changed=done.result.changed, ready=done.ready)
-    inv.print(f"{place.project.namespace}: {apply_line(done.result.objects, done.result.pruned.deleted)}")
+    inv.print(f"{place.project.namespace}: {done}")
 
 
 def _print_plan(inv: Invocation, place: Place) -> None:
@@ -104,8 +103,13 @@ def _destroy(inv: Invocation, place: Place) -> None:
     )
     result = destroy_stack(place.cluster, rendered.layers, options, hooks=hooks)
     inv.summary(destroy_markdown(f"Destroy: {project.env} in {project.namespace}", result.deleted, result.kept))
-    word = "would be deleted" if options.dry_run else "deleted"
-    for ref in result.deleted:
-        inv.print(f"{ref} {word}")
+    if options.dry_run:
+        inv.print("".join(f"{ref} would be deleted\n" for ref in result.deleted) or "nothing would be deleted")
+    else:
+        # Which they are the log said as they went.
+        inv.print(f"{project.namespace}: {len(result.deleted)} objects deleted")
     for ref, why in result.kept:
         inv.print(f"{ref} stays: it {why}")
+    if not any(ref.kind == "Namespace" and ref.name == project.namespace for ref, _ in result.kept):
+        last = "manage-env cleanup takes the slot back with it" if project.slot else "delete it yourself with all in it"
+        inv.print(f"Namespace/{project.namespace} stays: {last}")

@@ -37,6 +37,9 @@ class Deployed:
     result: ApplyResult
     waits: tuple[WaitResult, ...]
 
+    def __str__(self) -> str:
+        return apply_line(self.result.objects, self.result.pruned.deleted)
+
     @property
     def ready(self) -> bool:
         """Whether everything that was waited for became ready."""
@@ -81,7 +84,7 @@ def deploy(
     selection: Selection | None = None,
     wait: bool | None = None,
 ) -> Deployed:
-    """Bring the project's stack into its namespace, and say on stderr and in the job summary how that went.
+    """Bring the project's stack into its namespace, and say in the job summary how that went.
 
     ``cluster`` is the identity to work with (a slot's deployer), ``server`` the client that was opened. ``wait`` is
     the setting where not given. With --wait-soft-fail a stack that isn't ready is a result, else NotReady is raised.
@@ -109,7 +112,6 @@ def deploy(
     except CodexctlError:
         waiting.summarise(title)
         raise
-    log.info("%s: %s", title, apply_line(result.objects, result.pruned.deleted))
     inv.summary(apply_markdown(f"Apply: {title}", result.objects, result.pruned.deleted, result.warnings))
     waiting.summarise(title)
     return Deployed(result, tuple(waiting.results))

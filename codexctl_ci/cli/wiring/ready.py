@@ -82,7 +82,9 @@ class ReadySteps:
         """The stack, as the filters say."""
         from codexctl_ci.cli.wiring.deploy import deploy
 
-        return deploy(self.inv, self.project, self.cluster, self.server, selection=selection_of(self.inv)).ready
+        done = deploy(self.inv, self.project, self.cluster, self.server, selection=selection_of(self.inv))
+        log.info("%s in %s: %s", self.project.env, self.project.namespace, done)
+        return done.ready
 
 
 def bootstrap_groups(inv: Invocation, project: Project) -> tuple[str, ...]:

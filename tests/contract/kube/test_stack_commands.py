@@ -93,7 +93,7 @@ def test_apply_then_diff_then_destroy(call: Call, cluster: Cluster, namespace: s
     summary = tmp_path / "summary.md"
     done = call("apply", GITHUB_STEP_SUMMARY=str(summary))
     assert done.code == 0, done.err
-    assert "4 objects: 4 created" in done.out
+    assert "4 objects: 4 created" in done.out and "4 created" not in done.err, "told once, not twice in a terminal"
     assert "Deployment/web" in summary.read_text() and "hunter2-first" not in summary.read_text()
     live = find(cluster, "Deployment", "web", namespace, "apps/v1")
     assert live is not None and live["status"]["availableReplicas"] == 1
@@ -116,6 +116,8 @@ def test_apply_then_diff_then_destroy(call: Call, cluster: Cluster, namespace: s
     gone = call("destroy")
     assert gone.code == 0, gone.err
     assert "PersistentVolumeClaim/data" in gone.out and "--prune-volumes" in gone.out
+    assert f"Namespace/{namespace} stays" in gone.out and "3 objects deleted" in gone.out
+    assert (gone.out + gone.err).count("Deployment/web") == (gone.out + gone.err).count("Claim/data") == 1
     assert find(cluster, "Deployment", "web", namespace, "apps/v1") is None
     assert cluster.list("v1", "Pod", namespace).items == []
     assert find(cluster, "ConfigMap", "settings", namespace) is None
@@ -209,6 +211,7 @@ rules: []
     try:
         leased = call("ci", "ensure-slot")
         assert leased.code == 0, leased.err
+        assert (leased.out + leased.err).count("slot 1") == 1
         done = call("apply")
         assert done.code == 0, done.err
         assert find(cluster, "Deployment", "web", slot, "apps/v1") is not None
@@ -223,7 +226,7 @@ rules: []
             assert unknown.code == 2 and "issue #555 has no slot" in unknown.err and not unknown.out
         gone = call("destroy", "--prune-volumes")
         assert gone.code == 0, gone.err
-        assert f"ClusterRole/{project} stays" in gone.out
+        assert f"ClusterRole/{project} stays" in gone.out and "manage-env cleanup takes the slot" in gone.out
         assert find(cluster, "Namespace", slot, "") is not None
         stale = call("apply", "--epoch", "99")
         assert stale.code == 1 and "epoch" in stale.err
