@@ -135,7 +135,8 @@ class KanikoJobs:
 
     def _digest(self, image: BuiltImage, job: Manifest, result: WaitResult, destinations: Sequence[str]) -> str:
         obj = f"image {image.name}"
-        if not result.ready:
+        # One that was taken away is built once more below, unless its pod has told the digest.
+        if not result.ready and result.failures[0].verdict.reason != "Gone":
             failure = result.failures[0]
             lines = [str(failure.verdict), *(f"{e.reason}: {e.message}" for e in failure.events[-3:]), *failure.log]
             raise BuildFailed("the build Job failed", obj=obj, reason="\n".join(lines), hint="read the lines above")

@@ -13,9 +13,10 @@ from typing import Protocol
 
 from codexctl_ci.errors import ApiError, CodexctlError
 from codexctl_ci.operations.apply_judge import judge, together
-from codexctl_ci.operations.apply_object import Applied, Outcome, Tries, apply_object, explained, wait_until_gone
+from codexctl_ci.operations.apply_object import Applied, Outcome, Tries, apply_object, explained
 from codexctl_ci.operations.apply_plan import Layer, Plan, Step, defined_kinds, make_plan
-from codexctl_ci.operations.inventory import Entry, note_intent, read_inventory, record
+from codexctl_ci.operations.deletion import held_by, terminating, wait_until_gone
+from codexctl_ci.operations.inventory import Entry, Inventory, note_intent, read_inventory, record
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.prune import Pruned, prune
 from codexctl_ci.operations.unchanged import unchanged
@@ -105,15 +106,29 @@ class ApplyResult:
 
 def plan_apply(cluster: ClusterApi, layers: Sequence[Layer], options: ApplyOptions) -> Plan:
     """What an apply would do. Writes nothing; raises what would be refused."""
-    inventory = read_inventory(cluster, options.namespace, options.environment)
-    home = None
-    if inventory.stored is None:
-        home = cluster.get(Ref("v1", "Namespace", options.namespace))
-    else:
-        home = {"metadata": {"name": options.namespace}}
+    inventory, home = _read_place(cluster, options)
     plan = make_plan(cluster, layers, options.namespace, inventory, home)
     force = options.force_conflicts or options.slot > 0
     return judge(cluster, plan, options.namespace, force=force)
+
+
+def _read_place(cluster: ClusterApi, options: ApplyOptions) -> tuple[Inventory, Manifest | None]:
+    """The inventory and the namespace, None where there is none. What goes with a namespace is gone."""
+    inventory, home = read_inventory(cluster, options.namespace, options.environment), _home(cluster, options.namespace)
+    if home is not None and terminating(home):
+        inventory = Inventory(inventory.name, inventory.namespace, {})
+    return inventory, home
+
+
+def _home(cluster: ClusterApi, name: str) -> Manifest | None:
+    ref = Ref("v1", "Namespace", name)
+    try:
+        return cluster.get(ref)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        # Who may not look can't have made it either.
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def apply_stack(
@@ -175,9 +190,9 @@ class _Run:
         name = self._options.namespace
         ref = Ref("v1", "Namespace", name)
         found = self.plan.home
-        if found is not None and found["metadata"].get("deletionTimestamp"):
-            log.info("%s is being deleted; waiting until it is gone", ref)
-            wait_until_gone(self._cluster, ref, found["metadata"]["uid"], timedelta(minutes=5))
+        if found is not None and terminating(found):
+            log.info("%s is being deleted (%s); waiting until it is gone, to make it anew", ref, held_by(found))
+            wait_until_gone(self._cluster, ref, found["metadata"]["uid"])
             found = None
         own = [step for step in self.plan.first if step.ref == ref]
         if own:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from codexctl_ci.errors import ApiError, CodexctlError, ConfigError
 from codexctl_ci.operations.apply_object import conflict, explained, is_field_conflict, replaceable
 from codexctl_ci.operations.apply_plan import Plan, Step, defines
+from codexctl_ci.operations.deletion import terminating
 from codexctl_ci.operations.inventory import key_of
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.ports import ClusterApi
@@ -23,7 +24,7 @@ def judge(cluster: ClusterApi, plan: Plan, namespace: str, *, force: bool) -> Pl
     Raises one error for all that is refused; nothing was written.
     """
     missing = {step.ref.name for step in plan.first if step.ref.kind == "Namespace"} - {namespace}
-    if plan.home is None:
+    if plan.home is None or terminating(plan.home):
         missing.add(namespace)
     defined = {kind for step in plan.first for kind in defines(step.manifest)}
 

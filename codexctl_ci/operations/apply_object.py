@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from codexctl_ci.errors import ApiError, CodexctlError, ConfigError
+from codexctl_ci.operations.deletion import held_by, terminating, wait_until_gone
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 from codexctl_ci.stack.ownership import applied_at, has_legacy_fields, named_managers, taken_over
@@ -17,7 +18,6 @@ from codexctl_ci.stack.ownership import applied_at, has_legacy_fields, named_man
 log = logging.getLogger("codexctl_ci.apply")
 
 FIELD_MANAGER = "codexctl-ci"
-_GONE = timedelta(minutes=5)
 
 
 class Outcome(StrEnum):
@@ -96,6 +96,12 @@ def _apply(cluster: ClusterApi, manifest: Manifest, force: bool, overrule: bool)
             raise explained(error, ref) from None
     if has_legacy_fields(live):
         live = _take_over(cluster, manifest, ref, live, force or overrule)
+    if terminating(live):
+        # It took what was written, and takes it away with it.
+        log.info("%s is being deleted (%s); waiting until it is gone, to make it anew", ref, held_by(live))
+        wait_until_gone(cluster, ref, live["metadata"]["uid"])
+        made = cluster.apply(manifest, force=force or overrule)
+        return Applied(ref, Outcome.RECREATED, str(made["metadata"].get("uid", "")), tuple(warnings))
     return Applied(ref, _outcome(live, started), str(live["metadata"].get("uid", "")), tuple(warnings))
 
 
@@ -189,33 +195,7 @@ def recreate(cluster: ClusterApi, ref: Ref, live: Manifest) -> None:
     uid = live["metadata"]["uid"]
     log.info("%s: its template changed; deleting it to make it anew", ref)
     cluster.delete(ref, uid=uid)
-    wait_until_gone(cluster, ref, uid, _GONE)
-
-
-def wait_until_gone(cluster: ClusterApi, ref: Ref, uid: str, timeout: timedelta) -> None:
-    """Wait until the object with ``uid`` is gone. Raises CodexctlError that says what holds it when time is over."""
-    listing = cluster.list(ref.api_version, ref.kind, ref.namespace, fields=f"metadata.name={ref.name}")
-    current = next((item for item in listing.items if item["metadata"]["uid"] == uid), None)
-    if current is None:
-        return
-    watch = cluster.watch(
-        ref.api_version,
-        ref.kind,
-        ref.namespace,
-        since=listing.resource_version,
-        fields=f"metadata.name={ref.name}",
-        timeout=timeout,
-        known=listing.items,
-    )
-    for change in watch:
-        if change.object["metadata"].get("uid") != uid:
-            continue
-        if change.kind == "DELETED":
-            watch.close()
-            return
-        current = change.object
-    held = ", ".join(current["metadata"].get("finalizers") or []) or "nothing that it says"
-    raise CodexctlError("is not gone in time", obj=str(ref), reason=f"held by: {held}")
+    wait_until_gone(cluster, ref, uid)
 
 
 def conflict_text(error: ApiError) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol
 from codexctl_ci.durations import format_duration
 from codexctl_ci.errors import ApiError, NotReady
 from codexctl_ci.operations.apply_plan import Layer
+from codexctl_ci.operations.deletion import held_by
 from codexctl_ci.operations.inventory import Entry, Inventory, Key, forget, key_of, read_inventory, record
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.prune import spared, uid_of_ours
@@ -195,26 +196,6 @@ class _Run:
                 waiting.pop(uid)
             else:
                 waiting[uid] = {"apiVersion": kind[0], "kind": kind[1]} | change.object
-
-
-def held_by(live: Manifest) -> str:
-    """What keeps a deleted object there, in words."""
-    meta = live["metadata"]
-    if not meta.get("deletionTimestamp"):
-        return "was not deleted"
-    names = meta.get("finalizers") or []
-    if not names:
-        return "is ending, held by nothing that it says"
-    return "held by " + ", ".join(f"{name}{_MEANING.get(name, '')}" for name in names)
-
-
-_MEANING = {
-    "foregroundDeletion": " (what it owns is not gone yet)",
-    "kubernetes.io/pvc-protection": " (a pod still uses it)",
-    "kubernetes.io/pv-protection": " (a claim still uses it)",
-    "batch.kubernetes.io/job-tracking": " (the Job controller still counts it)",
-    "service.kubernetes.io/load-balancer-cleanup": " (its load balancer is not gone yet)",
-}
 
 
 def _why_kept(ref: Ref, options: DestroyOptions) -> str:

@@ -29,6 +29,7 @@ class Surroundings:
     def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
         self._objects: dict[Ref, Manifest] = {}
+        self._gone: dict[Ref, Manifest] = {}
         self._refs: dict[str, Ref] = {}
         self._pods: dict[str, dict[str, Manifest]] = defaultdict(dict)
         self._replica_sets: dict[str, dict[str, Manifest]] = defaultdict(dict)
@@ -40,6 +41,10 @@ class Surroundings:
     def find(self, ref: Ref) -> Manifest | None:
         """The object as last seen, None where it isn't there."""
         return self._objects.get(ref)
+
+    def last(self, ref: Ref) -> Manifest | None:
+        """Of an object that went while we looked: how it was last."""
+        return self._gone.get(ref)
 
     def uids(self, ref: Ref) -> tuple[str, ...]:
         """UIDs of the object and, for a Deployment, of the ReplicaSet that it is rolling out."""
@@ -57,6 +62,7 @@ class Surroundings:
         if gone:
             if known is not None and _uid(known) == uid:
                 del self._objects[ref]
+                self._gone[ref] = obj
         else:
             self._objects[ref] = obj
             self._refs[uid] = ref

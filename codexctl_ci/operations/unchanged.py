@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.apply_object import FIELD_MANAGER, Applied, Outcome
 from codexctl_ci.operations.apply_plan import Step
+from codexctl_ci.operations.deletion import terminating
 from codexctl_ci.operations.inventory import Inventory, key_of
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.ports import ClusterApi
@@ -72,6 +73,7 @@ def _as_applied(live: Manifest, manifest: Manifest) -> bool:
     return (
         (not says_more or is_applied_by(live, FIELD_MANAGER))
         and not has_legacy_fields(live)
+        and not terminating(live)
         and carries(live, _as_stored(manifest))
     )
 

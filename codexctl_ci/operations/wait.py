@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from codexctl_ci.errors import NotReady
+from codexctl_ci.operations.deletion import terminating
 from codexctl_ci.operations.diagnose import diagnose
 from codexctl_ci.operations.surroundings import Surroundings
 from codexctl_ci.operations.watching import Retries, Target, Watches, listed, retried
 from codexctl_ci.ports import ClusterApi, Listing
 from codexctl_ci.readiness.budgets import Limits
 from codexctl_ci.readiness.judge import SETTLING, asks_again_at, judge
-from codexctl_ci.readiness.kinds import built_in, settled_at_once
+from codexctl_ci.readiness.kinds import built_in, judge_gone, settled_at_once
 from codexctl_ci.readiness.outcome import Snapshot, WaitResult, headline
 from codexctl_ci.readiness.verdict import Verdict, ready
 from codexctl_ci.stack.objects import Ref
@@ -36,16 +37,18 @@ def wait_until_ready(
     on_progress: OnProgress | None = None,
     retries: Retries | None = None,
     limits: Limits | None = None,
+    absent: Callable[[Ref], Verdict] = lambda ref: judge_gone(None),
     clock: Callable[[], float] = time.monotonic,
 ) -> WaitResult:
     """Watch ``refs`` until all are ready, one has failed for good, or ``timeout``, the whole time, is over.
 
-    Never raises for what isn't ready: the result tells, with events and logs. An object that is gone counts as
-    settled. Transport faults are tried again as ``retries`` says; after that they are raised. ``limits``: how long
-    pods in trouble are tolerated.
+    Never raises for what isn't ready: the result tells, with events and logs. An object that vanishes is a failure,
+    unless it is a Job or pod that had done its work; ``absent`` judges what was gone or going at the start. Transport
+    faults are tried again as ``retries`` says; after that they are raised. ``limits``: how long pods in trouble are
+    tolerated.
     """
     wait = _Wait(
-        cluster, refs, timeout, on_progress or (lambda _: None), retries or Retries(), limits or Limits(), clock
+        cluster, refs, timeout, on_progress or (lambda _: None), retries or Retries(), limits or Limits(), absent, clock
     )
     return wait.run()
 
@@ -68,6 +71,7 @@ class _Wait:
         on_progress: OnProgress,
         retries: Retries,
         limits: Limits,
+        absent: Callable[[Ref], Verdict],
         clock: Callable[[], float],
     ) -> None:
         self._cluster = cluster
@@ -76,10 +80,12 @@ class _Wait:
         self._tell = on_progress
         self._retries = retries
         self._limits = limits
+        self._absent = absent
         self._clock = clock
         self._begun = self._told = clock()
         self._around = Surroundings(cluster)
         self._wakes: dict[Ref, float] = {}
+        self._going: set[Ref] = set()
         self._verdicts: dict[Ref, Verdict] = {
             ref: ready() for ref in self._refs if settled_at_once(ref.api_version, ref.kind)
         }
@@ -88,6 +94,7 @@ class _Wait:
     def run(self) -> WaitResult:
         targets = list(dict.fromkeys([*self._around_targets(), *_targets(self._watched)]))
         starts = self._list(targets)
+        self._going = {ref for ref in self._watched if (obj := self._around.find(ref)) is None or terminating(obj)}
         self._judge(self._watched)
         if self._over():
             return self._result()
@@ -135,17 +142,20 @@ class _Wait:
         now = self._clock()
         changed = []
         for ref in refs:
-            obj = self._around.find(ref)
-            verdict = (
-                ready("Gone", "deleted meanwhile")
-                if obj is None
-                else judge(obj, self._around.of(obj), now, self._limits)
-            )
+            verdict = self._verdict(ref, now)
             if self._verdicts.get(ref) != verdict:
                 self._verdicts[ref] = verdict
                 changed.append(ref)
         if changed:
             self._report(tuple(sorted(changed)))
+
+    def _verdict(self, ref: Ref, now: float) -> Verdict:
+        obj = self._around.find(ref)
+        if obj is not None:
+            return judge(obj, self._around.of(obj), now, self._limits)
+        verdict = judge_gone(self._around.last(ref))
+        # What was going before we looked is to be judged as if it had gone before.
+        return self._absent(ref) if verdict.reason == "Gone" and ref in self._going else verdict
 
     def _report(self, changed: tuple[Ref, ...]) -> None:
         self._told = self._clock()

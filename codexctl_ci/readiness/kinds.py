@@ -81,6 +81,18 @@ def judge_object(obj: Manifest, *, waits_for_consumer: bool = False) -> Verdict:
     return _anything_else(obj)
 
 
+def judge_gone(last: Manifest | None) -> Verdict:
+    """The verdict on an object that was deleted, by how it was when it was seen last (None: it never was).
+
+    Work that was done stays done: a Job that completed may be taken away, as its time to live asks for.
+    """
+    if last is not None and built_in(last.get("apiVersion", "")) and last.get("kind") in ("Job", "Pod"):
+        verdict = _RULES[last["kind"]](last)
+        if verdict.fatal or verdict.reason in ("Complete", "Succeeded"):
+            return verdict
+    return failed("Gone", "was deleted meanwhile, by whom is not known; apply again")
+
+
 def _holders(obj: Manifest) -> str:
     names = ", ".join(str(name) for name in meta(obj).get("finalizers") or [])
     return f"held by {names}" if names else ""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from codexctl_ci.cli.wiring.hooks import StackHooks
     from codexctl_ci.kube.client import Cluster
     from codexctl_ci.readiness.outcome import WaitResult
+    from codexctl_ci.readiness.verdict import Verdict
 
 log = logging.getLogger("codexctl_ci.apply")
 
@@ -98,16 +99,17 @@ def deploy(
     check = _preflight(cluster, rendered, project)
     if inv.settings[o.PREFLIGHT]:
         check()
-    waiting = _Waiting(inv, cluster)
     waits = inv.settings[o.WAIT] if wait is None else wait
     title = f"{project.env} in {project.namespace}"
+    hooks = _hooks(inv, project, cluster, server, rendered, check)
+    waiting = _Waiting(inv, cluster, hooked=not isinstance(hooks, NoHooks))
     try:
         result = apply_stack(
             cluster,
             rendered.layers,
             options,
             wait=waiting if waits else None,
-            hooks=_hooks(inv, project, cluster, server, rendered, check),
+            hooks=hooks,
         )
     except CodexctlError:
         waiting.summarise(title)
@@ -148,10 +150,14 @@ def _hooks(
 
 @dataclass
 class _Waiting:
-    """Waits for layers, all together no longer than the time given, and keeps what it saw."""
+    """Waits for layers, all together no longer than the time given, and keeps what it saw.
+
+    ``hooked``: scripts of the stack run between an apply and its wait, and may take away what was applied.
+    """
 
     inv: Invocation
     cluster: ClusterApi
+    hooked: bool
     results: list[WaitResult] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
@@ -173,6 +179,7 @@ class _Waiting:
                 timeout=left,
                 on_progress=progress,
                 retries=Retries(settings[o.WAIT_RETRIES], settings[o.WAIT_BACKOFF]),
+                absent=self._absent,
             )
         self.results.append(result)
         if result.ready:
@@ -184,6 +191,16 @@ class _Waiting:
         if not settings[o.WAIT_SOFT_FAIL]:
             raise not_ready(result)
         log.warning("%s; going on, as --wait-soft-fail says", headline(result))
+
+    def _absent(self, ref: Ref) -> Verdict:
+        """The verdict on what isn't there when a wait begins: done in an earlier layer, or taken away by a hook."""
+        from codexctl_ci.readiness.kinds import judge_gone
+        from codexctl_ci.readiness.verdict import ready
+
+        earlier = next((result.verdicts[ref] for result in self.results if ref in result.verdicts), None)
+        if earlier is not None and earlier.reason == "Complete":
+            return earlier
+        return ready("Gone", "taken away by a hook") if self.hooked else judge_gone(None)
 
     def summarise(self, title: str) -> None:
         """The last wait, or the one that failed, in the job summary."""

@@ -12,8 +12,10 @@ import pytest
 from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.wait import not_ready, wait_until_ready
 from codexctl_ci.operations.watching import Retries
+from codexctl_ci.readiness import verdict
 from codexctl_ci.readiness.budgets import Limits
 from codexctl_ci.readiness.outcome import Snapshot, WaitResult, headline
+from codexctl_ci.readiness.verdict import Verdict
 from codexctl_ci.reporting.wait_report import report_lines
 from codexctl_ci.stack.objects import Manifest, Ref
 from tests.support.memory_cluster import MemoryCluster
@@ -84,7 +86,7 @@ def while_waiting(cluster: MemoryCluster, then: Callable[[], object], **options:
     actor = threading.Thread(target=act)
     actor.start()
     options = {"timeout": SOON, "retries": QUICK, "limits": BRIEF, **options}
-    result = wait_until_ready(cluster, [API], **options)
+    result = wait_until_ready(cluster, options.pop("refs", [API]), **options)
     actor.join()
     return result
 
@@ -142,11 +144,41 @@ def test_wait_ends_with_the_last_object_that_becomes_ready() -> None:
     assert while_waiting(cluster, lambda: cluster.put(deployment(ready=True))).ready
 
 
-def test_object_that_a_hook_deleted_is_settled() -> None:
-    cluster = MemoryCluster(deployment())
+def test_object_that_vanishes_is_a_failure_and_says_so() -> None:
+    cluster = MemoryCluster(deployment(), deployment("db", ready=True))
     result = while_waiting(cluster, lambda: cluster.remove(API))
-    assert result.ready and result.verdicts[API].reason == "Gone"
-    assert wait_until_ready(cluster, [API], timeout=SOON).ready
+    assert not result.ready and not result.timed_out and result.verdicts[API].reason == "Gone"
+    assert "deleted meanwhile" in str(not_ready(result)) and "apply again" in str(not_ready(result))
+    assert not wait_until_ready(cluster, [API], timeout=SOON).ready
+
+
+def test_object_that_a_hook_deleted_is_settled() -> None:
+    def absent(ref: Ref) -> Verdict:
+        return verdict.ready("Gone", "by a hook")
+
+    assert wait_until_ready(MemoryCluster(), [API], timeout=SOON, absent=absent).ready
+    going = MemoryCluster(deployment(deletionTimestamp="2026-01-01T00:00:00Z"))
+    assert while_waiting(going, lambda: going.remove(API), absent=absent).ready
+    there = MemoryCluster(deployment())
+    assert not while_waiting(there, lambda: there.remove(API), absent=absent).ready
+
+
+@pytest.mark.parametrize(("condition", "good"), [("Complete", True), ("Failed", False), ("", False)])
+def test_job_that_is_collected_counts_by_how_it_ended(condition: str, good: bool) -> None:
+    job = Ref("batch/v1", "Job", "migrate", "ns")
+    meta: dict[str, Any] = {"name": "migrate", "namespace": "ns", "uid": "job"}
+    made: Manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {}, "status": {}}
+    ended = {"conditions": [{"type": condition, "status": "True"}]}
+    cluster = MemoryCluster(made, deployment())
+
+    def collect() -> None:
+        cluster.put(made | {"metadata": meta | {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": ended})
+        cluster.remove(job)
+        cluster.put(deployment(ready=True))
+
+    result = while_waiting(cluster, collect, refs=[job, API])
+    assert result.ready is good
+    assert result.verdicts[job].reason == (condition or "Gone")
 
 
 def test_fatal_pod_ends_the_wait_with_events_and_the_log_of_the_crash() -> None:
