@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from codexctl_ci.errors import ConfigError, Finding, InvalidStack
 from codexctl_ci.stack import environments
 from codexctl_ci.stack.document import Document, render_document
+from codexctl_ci.stack.file_context import file_context
 from codexctl_ci.stack.files import ProjectFiles
 from codexctl_ci.stack.header import Header, read_header
 from codexctl_ci.stack.project import Project, Surroundings
 from codexctl_ci.stack.references import check_made, check_references
-from codexctl_ci.stack.rendering import missing_claims
+from codexctl_ci.stack.rendering import manifest_faults
 from codexctl_ci.stack.schema import StackSpec
+from codexctl_ci.stack.template_faults import finding_of, render_what_can_be
 from codexctl_ci.stack.template_view import codex_view, storage_view
 from codexctl_ci.stack.validation import validate
 from codexctl_ci.stack.variables import TEAM_SECRETS, asked_names, parse_dotenv
 from codexctl_ci.templating.context import TemplateContext
 from codexctl_ci.templating.dialect import Dialect, detect
 from codexctl_ci.templating.engine import Engine, make_engine
+from codexctl_ci.templating.errors import TemplateError
 
 
 def load_project(files: ProjectFiles, config: str, around: Surroundings) -> Project:
     """Read ``config`` (a path below the root of ``files``).
 
-    Raises InvalidStack with all faults of the file, TemplateError where it can't be rendered, ConfigError for an
+    Raises InvalidStack with all faults of the file and of the manifests it names, TemplateError where a template of the
+    file that can't be rendered is the only one, ConfigError for an
     unknown environment.
     """
     text = files.read(config)
@@ -36,8 +39,9 @@ def load_project(files: ProjectFiles, config: str, around: Surroundings) -> Proj
     asked = asked_names(text) | (TEAM_SECRETS if dialect is Dialect.GO else frozenset())
     env_map = around.inputs.env_map(_env_files(header, files, warnings), asked)
     engine = make_engine(dialect, partials=_partials(header, files, around.alone), env=env_map, now=around.now)
-    context = _first_context(header, around, env_map, engine, dialect, config)
-    document = render_document(text, config, engine, context)
+    context = file_context(header, around, env_map, engine, dialect, config)
+    failed: list[TemplateError] = []
+    document = render_what_can_be(text, config, lambda some: render_document(some, config, engine, context), failed)
     lenient = dialect is Dialect.GO and not around.strict
     checked = validate(document, unknown_keys_are_errors=not lenient)
     errors = list(checked.errors)
@@ -45,20 +49,34 @@ def load_project(files: ProjectFiles, config: str, around: Surroundings) -> Proj
     spec = checked.spec
     errors += check_references(spec, document)
     (warnings if lenient else errors).extend(check_made(spec, document))
+    # What stands in for a template that failed is nobody's fault.
+    errors = [*map(finding_of, failed), *(one for one in errors if one.line not in {error.line for error in failed})]
     if around.env not in (*environments.BUILT_IN, *spec.environments) and errors:
         raise InvalidStack(_sorted(errors))
     # As written, since each slot needs the pattern itself and not what it gave for this one.
     patterns = {**spec.namespace.patterns, **header.patterns}
     spec = spec.but(namespace=spec.namespace.but(patterns=patterns))
-    project = _assemble(spec, document, context, engine, dialect, files, around)
+    try:
+        project = _assemble(spec, document, context, engine, dialect, files, around)
+    except TemplateError as error:
+        # The pattern of a namespace, which stands among the faults already.
+        if failed and len(errors) == 1:
+            raise failed[0] from None
+        raise (InvalidStack(_sorted(errors)) if errors else error) from None
     if errors:
-        raise InvalidStack(_sorted([*errors, *missing_claims(project)]))
+        # Where templates lack what is at fault here, what they say of it would only repeat it.
+        errors += manifest_faults(project, templates=checked.context_is_whole)
+        if failed and len(errors) == 1:
+            raise failed[0]
+        raise InvalidStack(_sorted(errors))
     project = replace(project, spec=_with_late_hooks(project, text, config), warnings=tuple(_sorted(warnings)))
     return project
 
 
 def _sorted(findings: list[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: (finding.line, finding.column))
+    """In the order of the file, then manifest by manifest."""
+    first = findings[0].file if findings else ""
+    return sorted(findings, key=lambda one: (one.file != first, one.file, one.line, one.column))
 
 
 def _dialect(text: str, header: Header, files: ProjectFiles, config: str) -> Dialect:
@@ -93,47 +111,6 @@ def _partials(header: Header, files: ProjectFiles, alone: bool) -> dict[str, str
             raise ConfigError(f"templates.partials: no file matches {pattern!r}", where="services.yaml")
         found |= {path: files.read(path) for path in paths}
     return found
-
-
-def _first_context(
-    header: Header, around: Surroundings, env_map: Mapping[str, str], engine: Engine, dialect: Dialect, config: str
-) -> TemplateContext:
-    """What services.yaml itself sees: no ``codex`` and ``storage`` yet, and its header as written.
-
-    In the Jinja dialect templates inside the header's values are rendered first, one by one.
-    """
-    context = TemplateContext(
-        env=around.env,
-        project=header.project,
-        project_root=around.root,
-        slot=around.slot,
-        now=around.now,
-        env_map=env_map,
-        vars=around.inputs.all_given,
-        user_vars=around.inputs.given,
-        versions=header.versions,
-        base_domain=header.base_domain,
-    )
-    if dialect is Dialect.JINJA:
-        context = replace(
-            context,
-            versions=_rendered(header.versions, engine, context, config),
-            base_domain=_rendered(header.base_domain, engine, context, config),
-        )
-    namespace = around.namespace or environments.namespace_of(
-        around.env,
-        around.slot,
-        patterns=header.patterns,
-        engine=engine,
-        context=context,
-        dialect=dialect,
-        file=config,
-    )
-    return replace(context, namespace=namespace)
-
-
-def _rendered(values: Mapping[str, str], engine: Engine, context: TemplateContext, file: str) -> dict[str, str]:
-    return {key: engine.render(value, context, file=file) if "{" in value else value for key, value in values.items()}
 
 
 def _assemble(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from codexctl_ci.errors import ConfigError, Finding, InvalidStack
 from codexctl_ci.stack import kinds
@@ -15,6 +16,7 @@ from codexctl_ci.stack.overlays import apply_service, set_pull_policy
 from codexctl_ci.stack.project import Project
 from codexctl_ci.stack.schema import HookStep, InfraGroup, ServiceSpec
 from codexctl_ci.stack.selection import Selection, active_steps, included
+from codexctl_ci.stack.template_faults import template_faults
 from codexctl_ci.templating.dialect import Dialect
 from codexctl_ci.templating.errors import TemplateError
 
@@ -75,26 +77,42 @@ def render(
     )
 
 
-def missing_claims(project: Project) -> list[Finding]:
-    """Mounts of volume claims that nothing in the stack makes; empty where manifests can't be rendered."""
-    findings: list[Finding] = []
+def manifest_faults(project: Project, *, templates: bool) -> list[Finding]:
+    """What is wrong with the manifests; with them all well, mounts of volume claims that none of them makes.
+
+    Without ``templates`` what fails in rendering them is left out: the project lacks what they use.
+    """
+    found: list[Finding] = []
+    failed: list[Finding] = []
     entries: list[InfraGroup | ServiceSpec] = [*project.spec.infrastructure, *project.spec.services]
     items = [
-        _item(project, entry, kinds.namespaced, findings) for entry in entries if included(entry.when, project.dialect)
+        _item(project, entry, kinds.namespaced, found, failed)
+        for entry in entries
+        if included(entry.when, project.dialect)
     ]
-    return [] if findings or project.dialect is Dialect.GO else _unknown_claims(project, items)
+    if found or failed:
+        return [*found, *(failed if templates else [])]
+    return [] if project.dialect is Dialect.GO else _unknown_claims(project, items)
 
 
-def _item(project: Project, entry: InfraGroup | ServiceSpec, namespaced: Namespaced, findings: list[Finding]) -> Item:
+def _item(
+    project: Project,
+    entry: InfraGroup | ServiceSpec,
+    namespaced: Namespaced,
+    findings: list[Finding],
+    failed: list[Finding] | None = None,
+) -> Item:
+    """The group or service rendered. Faults go to ``findings``, those of templates to ``failed`` where it is given."""
     manifests: list[Manifest] = []
     for manifest in entry.manifests:
         try:
             manifests += _objects(project, manifest.path)
         except InvalidStack as error:
             findings += error.findings
-        except TemplateError as error:
-            shown = f"{error.problem}\n    {error.source_line.strip()}" if error.source_line.strip() else error.problem
-            findings.append(Finding(shown, error.file, error.line, error.column, error.hint))
+        except TemplateError:
+            text = project.files.read(manifest.path)
+            found = template_faults(text, manifest.path, partial(project.render_text, file=manifest.path))
+            (findings if failed is None else failed).extend(found)
         except ConfigError as error:
             findings.append(_unreadable(project, entry, manifest.path, error))
     if isinstance(entry, ServiceSpec):

@@ -97,7 +97,18 @@ class JinjaEngine:
             if unknown := re.fullmatch(r"'(\w+)' is undefined", problem):
                 problem += nearest(unknown.group(1), names)
         source, line = place
-        raise TemplateError.at(problem, file=source, text=texts[source], line=line, hint=hint) from error
+        column = _column(texts[source].split("\n")[line - 1], problem) if line else 0
+        raise TemplateError.at(problem, file=source, text=texts[source], line=line, column=column, hint=hint) from error
+
+
+def _column(line: str, problem: str) -> int:
+    """Where in its line the problem is: Jinja knows lines alone. The name that it is about, else the only action."""
+    actions = list(re.finditer(r"\{[{%].*?(?:[}%]\}|$)", line))
+    for name in re.findall(r"'([^']+)'", problem):
+        for action in actions:
+            if found := re.search(rf"(?<!\w){re.escape(name)}(?!\w)", action[0]):
+                return action.start() + found.start() + 1
+    return actions[0].start() + 1 if len(actions) == 1 else 0
 
 
 def _innermost(trace: TracebackType | None, texts: Mapping[str, str]) -> tuple[str, int] | None:

@@ -87,7 +87,7 @@ def test_faults_of_all_manifests_are_found_at_once(tmp_path: Path) -> None:
         render(load(tmp_path, SERVICES))
     found = [str(finding) for finding in caught.value.findings]
     assert found[0] == "one.yaml:2:1: object has no apiVersion (rendered, the line is: kind: X)"
-    assert found[2].startswith("two.yaml:3: ") and "a: {{ nothing }}" in found[2]
+    assert found[2].startswith("two.yaml:3:7: ") and "a: {{ nothing }}" in found[2]
     assert found[3].startswith("services.yaml:2:76: gone.yaml: no such file")
     assert found[4].startswith("three.yaml:3:5: not valid YAML")
     assert len(found) == 5

@@ -134,6 +134,63 @@ def test_single_faults(tmp_path: Path, services: str, fault: str) -> None:
     assert faults(tmp_path, "") == [fault]
 
 
+def test_faults_of_templates_schema_references_and_manifests_are_told_in_one_run(tmp_path: Path) -> None:
+    write_files(
+        tmp_path, {"web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ nine }} {{ zwoelf }}'}\n"}
+    )
+    services = """\
+        project: shop
+        versions: {web: "{{ one }}"}
+        maxSlots: "{{ two }}"
+        service: []
+        infrastructure:
+          - name: cfg
+            manifests: [{path: gone.yaml}]
+        services:
+          - name: web
+            dependsOn: [dbb]
+            manifests: [{path: web.yaml}]
+            image: {repository: "{{ env }}{{ three }}", tagTemplate: "{{ four }}"}
+        """
+    told = [fault.partition("\n")[0].partition(" (paths")[0] for fault in faults(tmp_path, services)]
+    assert told == [
+        "services.yaml:2:21: 'one' is undefined",
+        "services.yaml:3:15: 'two' is undefined",
+        "services.yaml:4:1: unknown key service (did you mean services?)",
+        "services.yaml:7:17: gone.yaml: no such file",
+        "services.yaml:10:17: 'web' depends on 'dbb', which is not there (known here: cfg, web)",
+        "services.yaml:12:38: 'three' is undefined",
+        "services.yaml:12:66: 'four' is undefined",
+        "web.yaml:3:22: 'nine' is undefined",
+        "web.yaml:3:33: 'zwoelf' is undefined",
+    ]
+
+
+def test_what_templates_lack_by_a_fault_of_the_file_is_told_once(tmp_path: Path) -> None:
+    write_files(tmp_path, {"web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ registry }}'}\n"})
+    services = """\
+        project: shop
+        registri: here
+        services: [{name: web, manifests: [{path: web.yaml}]}]
+        """
+    assert faults(tmp_path, services) == ["services.yaml:2:1: unknown key registri (did you mean registry?)"]
+
+
+def test_pattern_of_a_namespace_that_fails_has_its_own_line(tmp_path: Path) -> None:
+    services = "project: shop\nmaxSlots: x\nnamespace:\n  patterns:\n    dev: '{{ project }}-{{ nope }}'\n"
+    told = [fault.partition("\n")[0] for fault in faults(tmp_path, services)]
+    assert told == [
+        "services.yaml:2:1: maxSlots must be a whole number, not 'x'",
+        "services.yaml:5:28: 'nope' is undefined",
+    ]
+
+
+def test_template_that_no_word_can_stand_in_for_is_told_with_those_before_it(tmp_path: Path) -> None:
+    services = "project: shop\nregistry: '{{ one }}'\nmaxSlots: x\nservices:\n{{ two\n}}\n"
+    first, second = faults(tmp_path, services)
+    assert first.startswith("services.yaml:2:15: 'one' is undefined") and "'two' is undefined" in second
+
+
 def test_places_are_those_of_the_file_as_written(tmp_path: Path) -> None:
     services = """
         # {% set words = ['a', 'b', 'c'] %}

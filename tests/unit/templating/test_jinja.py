@@ -107,27 +107,31 @@ def test_a_missing_key_is_false_where_a_condition_asks_for_it(text: str) -> None
 def test_a_missing_key_is_an_error_anywhere_else(text: str) -> None:
     with pytest.raises(TemplateError) as caught:
         render(f"a: 1\nb: {text}\n")
-    assert caught.value.where == "services.yaml:2"
+    assert caught.value.where == f"services.yaml:2:{caught.value.column}"
     assert f"b: {text}" in str(caught.value)
+    # The name where the problem says it, else its action.
+    where = text.index("nope") if "'nope'" in caught.value.problem else text.index("{")
+    assert caught.value.column == len("b: ") + where + 1
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "quoted"),
+    ("text", "line", "column", "quoted"),
     [
-        ("a\nb: {{ 1 / 0 }}\nc", 2, "b: {{ 1 / 0 }}"),
-        ("a\n\n{% if %}\n", 3, "{% if %}"),
-        ("{% for x in [1] %}\n  {{ x.y.z }}\n{% endfor %}", 2, "{{ x.y.z }}"),
-        ("a\n{{ 'x' | nofilter }}", 2, "nofilter"),
-        ("a\n{% include 'nope' %}", 2, "{% include 'nope' %}"),
-        ("{% macro m() %}\n{{ nope }}\n{% endmacro %}\nx\n{{ m() }}", 2, "{{ nope }}"),
-        ("a\n{{ ternary(1, 2, 3) }}", 2, "ternary(1"),
-        ("{% if env %}\nx", 1, "{% if env %}"),
+        ("a\nb: {{ 1 / 0 }}\nc", 2, 4, "b: {{ 1 / 0 }}"),
+        ("a\n\n{% if %}\n", 3, 1, "{% if %}"),
+        ("{% for x in [1] %}\n  {{ x.y.z }}\n{% endfor %}", 2, 8, "{{ x.y.z }}"),
+        ("a\n{{ 'x' | nofilter }}", 2, 10, "nofilter"),
+        ("a\n{% include 'nope' %}", 2, 13, "{% include 'nope' %}"),
+        ("{% macro m() %}\n{{ nope }}\n{% endmacro %}\nx\n{{ m() }}", 2, 4, "{{ nope }}"),
+        ("a\n{{ ternary(1, 2, 3) }}", 2, 1, "ternary(1"),
+        ("{% if env %}\nx", 1, 4, "{% if env %}"),
+        ("a\n{{ env }} {{ nope }}", 2, 14, "{{ nope }}"),
     ],
 )
-def test_an_error_names_its_line_and_shows_it(text: str, line: int, quoted: str) -> None:
+def test_an_error_names_its_place_and_shows_the_line(text: str, line: int, column: int, quoted: str) -> None:
     with pytest.raises(TemplateError) as caught:
         render(text)
-    assert caught.value.where == f"services.yaml:{line}"
+    assert caught.value.where == f"services.yaml:{line}:{column}"
     assert quoted in caught.value.source_line
     assert quoted in str(caught.value)
 
@@ -144,7 +148,7 @@ def test_a_misspelt_name_is_told_the_nearest(text: str, known: str) -> None:
 def test_an_error_in_a_partial_names_the_partial() -> None:
     with pytest.raises(TemplateError) as caught:
         render("a\n{% include 'b.j2' %}", deploy__b="one\ntwo {{ nope }}\n")
-    assert caught.value.where == "deploy/b.j2:2"
+    assert caught.value.where == "deploy/b.j2:2:8"
     assert "two {{ nope }}" in str(caught.value)
 
 
