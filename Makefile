@@ -43,7 +43,7 @@ fmt: venv ## formats the code and repairs what the linter can
 	$(PY) -m ruff check --fix .
 
 demo: preflight venv ## the main job end to end, checked from outside; KEEP=1 leaves it running
-	@$(PY) -m sandbox.demo $(if $(KEEP),--keep)
+	@$(PY) -m sandbox.demo $(if $(filter-out 0 no false,$(KEEP)),--keep)
 
 demo-down: venv ## ends what `make demo KEEP=1` left running; DEMO=demo-123 only that one
 	@$(PY) -m sandbox.demo --down $(if $(DEMO),--name $(DEMO))

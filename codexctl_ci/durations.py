@@ -26,7 +26,10 @@ def parse_duration(text: str) -> timedelta:
         end = part.end()
     if not body or end != len(body):
         raise ValueError(f"{text!r} is not a duration; write it like 90s, 10m or 1h30m")
-    return timedelta(seconds=seconds)
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than a duration can be") from None
 
 
 def format_duration(value: timedelta) -> str:

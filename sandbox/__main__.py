@@ -30,8 +30,10 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start a sandbox that stays")
     up.add_argument("--name", default="dev")
     up.set_defaults(act=_up)
-    down = commands.add_parser("down", help="end a sandbox, or all of them")
-    down.add_argument("--name", default="")
+    down = commands.add_parser("down", help="end a sandbox")
+    which = down.add_mutually_exclusive_group(required=True)
+    which.add_argument("--name", default="")
+    which.add_argument("--all", action="store_true", help="all of this machine, of other clones too")
     down.set_defaults(act=_down)
     run = commands.add_parser("run", help="run a program inside a sandbox: one of its own, or a running one")
     run.add_argument("--name", default="", help="a running sandbox")
@@ -61,9 +63,14 @@ def _up(options: argparse.Namespace) -> int:
 def _down(options: argparse.Namespace) -> int:
     from sandbox.lifecycle import find, stop
 
-    for state in find(options.name):
+    if not options.name and not options.all:
+        raise SetupError("--name is empty; --all ends every sandbox of this machine", code=2)
+    found = find(options.name)
+    for state in found:
         stop(state)
         print(f"{state.name} has ended")
+    if not found and options.name:
+        raise SetupError(f"no sandbox named {options.name} is up", code=2)
     return 0
 
 

@@ -100,7 +100,10 @@ def run_inside(state: State, argv: Sequence[str], environment: Mapping[str, str]
 
 def _signal_child(process: "subprocess.Popen[bytes]", number: int) -> None:
     """`nsenter` waits for the program that it started; that one is to have the signal."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    except FileNotFoundError:  # it has just ended
+        return
     for pid in [int(child) for child in children] or [process.pid]:
         os.kill(pid, number)
 

@@ -67,15 +67,17 @@ def _run(argv: list[str], environ: Mapping[str, str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, a pager) has gone; nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except CodexctlError as error:
         _show(redact(str(error)), environ)
         if _debugging(argv, environ):
             _show_traceback(redact)
         return error.exit_code
+    except OSError as error:
+        # What rooms expect of their neighbours they say themselves; this is the machine: a full disk, a missing folder.
+        _show(redact(f"{error.strerror or error}: {error.filename or 'standard output'}"), environ)
+        if _debugging(argv, environ):
+            _show_traceback(redact)
+        return CodexctlError.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence: whatever it is, say where to report it
         _show(redact(f"unexpected {type(error).__name__}: {error}"), environ)
         _show_traceback(redact)
@@ -109,7 +111,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _debugging(argv: list[str], environ: Mapping[str, str]) -> bool:
-    return "--debug" in argv or environ.get("CODEXCTL_DEBUG", "") in o.TRUE
+    return "--debug" in argv or environ.get("CODEXCTL_DEBUG", "").lower() in o.TRUE
 
 
 def _show(message: str, environ: Mapping[str, str]) -> None:

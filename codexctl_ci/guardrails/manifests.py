@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from codexctl_ci.errors import InvalidStack
 from codexctl_ci.guardrails.policy import FileChange, Policy, Violation, allowing, matches
-from codexctl_ci.stack.yaml_nodes import compose_all, nested_too_deeply
+from codexctl_ci.stack.yaml_nodes import compose_all
 
 _YAML = re.compile(r"\.(ya?ml|json)(\.(j2|jinja2?|tpl|tmpl|gotmpl))?\Z", re.IGNORECASE)
 _BLOCK_LINE = re.compile(r"(?m)^[ \t]*(\{%.*?%\}|\{\{-?\s*(?:if|else|end|range|with|define|template)\b.*?\}\})[ \t]*$")
@@ -97,9 +97,6 @@ def _read(text: str) -> _Seen:
     seen = _Seen()
     # JSON may be indented with tabs, which YAML forbids.
     text = text.replace("\t", " ") if text.lstrip()[:1] in ("{", "[") else text
-    if nested_too_deeply(text):
-        seen.fault = ("nested too deeply", 1)
-        return seen
     try:
         for node in compose_all(text, ""):
             _document(node, seen)

@@ -152,7 +152,8 @@ def _leftovers(store: SlotStore, view: View, request: GcRequest) -> list[Cleaned
     done = []
     for namespace in store.cluster.list("v1", "Namespace", labels=labels).items:
         meta = namespace["metadata"]
-        record = view.slots.get(int(meta["labels"][SLOT]))
+        number = str(meta["labels"][SLOT])
+        record = view.slots.get(int(number)) if number.isdigit() else None
         epoch = str((meta.get("annotations") or {}).get(EPOCH) or "")
         if record is None or not record.free or not epoch.isdigit() or int(epoch) > record.epoch:
             continue

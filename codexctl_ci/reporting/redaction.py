@@ -7,7 +7,7 @@ _SHORTEST = 4
 
 
 class Redactor:
-    """Knows the run's own secrets and takes them out of any text, plain, base64 or percent-encoded.
+    """Knows the run's own secrets and takes them out of any text, plain, base64, percent-encoded or as a JSON string.
 
     Values shorter than four characters are not taken out: the text would be unreadable and nothing safer.
     """
@@ -18,6 +18,7 @@ class Redactor:
     def register(self, secret: str) -> None:
         """From now on ``secret`` never passes. Lines of a multi-line secret are secret one by one."""
         import base64
+        import json
         from urllib.parse import quote
 
         found = set(self._needles)
@@ -28,7 +29,8 @@ class Redactor:
             raw = value.encode()
             # Base64 of a text that holds the secret differs by its offset in a group of three bytes.
             shifted = {base64.b64encode(b"\0" * n + raw).decode()[(0, 2, 3)[n] :].rstrip("=")[:-1] for n in range(3)}
-            found |= {value, quote(value, safe=""), *(form for form in shifted if len(form) >= 2 * _SHORTEST)}
+            found |= {value, quote(value, safe=""), *(json.dumps(value, ensure_ascii=x)[1:-1] for x in (True, False))}
+            found |= {*(form for form in shifted if len(form) >= 2 * _SHORTEST)}
         self._needles = sorted(found, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:

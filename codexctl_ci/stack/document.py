@@ -12,7 +12,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from codexctl_ci.errors import Finding, InvalidStack
 from codexctl_ci.stack.header import Header, prelude, read_header
 from codexctl_ci.stack.source_lines import SourceLines
-from codexctl_ci.stack.yaml_nodes import Builder, Place, compose_all
+from codexctl_ci.stack.yaml_nodes import Builder, Place, compose_all, place_of
 from codexctl_ci.templating.context import TemplateContext
 from codexctl_ci.templating.engine import Engine
 from codexctl_ci.templating.errors import TemplateError
@@ -90,9 +90,13 @@ def _render_whole(text: str, file: str, engine: Engine, context: TemplateContext
 
 
 def _single(text: str, file: str) -> Node:
-    for node in compose_all(text, file):
-        return node
-    raise InvalidStack([Finding("is empty", file, 1, 1)])
+    nodes = list(compose_all(text, file))
+    if not nodes:
+        raise InvalidStack([Finding("is empty", file, 1, 1)])
+    if len(nodes) > 1:
+        place = place_of(nodes[1])
+        raise InvalidStack([Finding("a second document begins here: it must be one", file, place.line, place.column)])
+    return nodes[0]
 
 
 def _single_rendered(rendered: str, text: str, file: str) -> Node:

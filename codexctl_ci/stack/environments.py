@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -41,6 +42,11 @@ def effective_environment(spec: StackSpec, name: str) -> EnvironmentSpec:
     return EnvironmentSpec(**values)  # type: ignore[arg-type]
 
 
+def is_label(name: str) -> bool:
+    """Whether ``name`` is a label of RFC 1123, as namespaces are named, but for its length."""
+    return re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) is not None
+
+
 def namespace_of(
     env: str,
     slot: int,
@@ -62,8 +68,7 @@ def namespace_of(
     if not pattern:
         return _default(env, slot, context.project)
     name = engine.render(pattern, replace(context, env=env, slot=slot, namespace=""), file=file).strip()
-    plain = name.replace("-", "")
-    if not (plain.isascii() and plain.isalnum() and name == name.lower()) or name[0] == "-" or name[-1] == "-":
+    if not is_label(name):
         raise ConfigError(f"the pattern of {env} gives {name!r}, which is no name of a namespace", where=file)
     if len(name) > _LONGEST_NAME:
         raise ConfigError(f"namespace {name!r} is longer than {_LONGEST_NAME} characters", where=file)

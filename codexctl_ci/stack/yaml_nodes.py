@@ -44,6 +44,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _MOST_NODES = 200_000
 _DEEPEST = 150
+_SAFE = 1000
 _SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
 
@@ -87,8 +88,11 @@ def core_tag(text: str) -> str:
     return STR
 
 
-def nested_too_deeply(text: str) -> bool:
-    """Whether ``compose_all`` must not be given ``text``: libyaml composes on the C stack, without a bound."""
+def _nested_too_deeply(text: str) -> bool:
+    """Whether ``text`` must not be composed: libyaml does it on the C stack, without a bound."""
+    # A level takes a bracket or at least one more column: most texts are shallow at a glance.
+    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) < _SAFE:
+        return False
     depth = 0
     loader = _CoreLoader(text)
     try:
@@ -111,6 +115,8 @@ def compose_all(text: str, file: str) -> Iterator[Node]:
 
     Raises InvalidStack with the place where ``text`` is no YAML.
     """
+    if _nested_too_deeply(text):
+        raise InvalidStack([Finding("nested too deeply", file, 1, 1)])
     loader = _CoreLoader(text)
     try:
         while loader.check_node():

@@ -16,6 +16,8 @@ class ProjectFolder:
     def read(self, path: str) -> str:
         """The text of a file, UTF-8, newlines as ``\\n``. Raises ConfigError naming the file and what is wrong."""
         place = self._inside(path)
+        if place.exists() and not place.is_file() and not place.is_dir():
+            raise ConfigError("is no regular file", where=path)
         try:
             return place.read_text("utf-8-sig")
         except FileNotFoundError:
@@ -43,7 +45,10 @@ class ProjectFolder:
     def _inside(self, path: str) -> Path:
         if not path or "\0" in path:
             raise ConfigError("is not a path", where=repr(path))
-        place = (self.root / path).resolve()
+        try:
+            place = (self.root / path).resolve()
+        except (OSError, RuntimeError):
+            raise ConfigError("is a symlink that leads back to itself", where=path) from None
         if not place.is_relative_to(self.root):
             raise ConfigError(
                 "leads out of the project's folder",

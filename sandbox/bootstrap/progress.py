@@ -20,15 +20,15 @@ class SetupError(Exception):
 
 
 class Progress:
-    """Lines on `stream`, each with the seconds since this object was made."""
+    """Lines on `stream`, each with the seconds since `began`, a time of the monotonic clock; without it, since now."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, began: float = 0.0) -> None:
         self._stream = stream or sys.stderr
-        self._start = time.monotonic()
+        self.began = began or time.monotonic()
 
     def say(self, text: str) -> None:
         """Prints one line, at once."""
-        seconds = time.monotonic() - self._start
+        seconds = time.monotonic() - self.began
         print(f"[{seconds:5.0f} s] {text}", file=self._stream, flush=True)
 
     @contextmanager
@@ -36,6 +36,19 @@ class Progress:
         """Announces `name`, repeats itself while the body runs long, and says how long it took."""
         begun = time.monotonic()
         self.say(f"{name} ..." + (f" (about {expect})" if expect else ""))
+        try:
+            with self.beating(name):
+                yield
+        except BaseException as error:
+            how = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self.say(f"{name}: {how} after {time.monotonic() - begun:.0f} s")
+            raise
+        self.say(f"{name}: done in {time.monotonic() - begun:.1f} s")
+
+    @contextmanager
+    def beating(self, name: str) -> Iterator[None]:
+        """Says now and then, while the body runs, that `name` still goes on."""
+        begun = time.monotonic()
         done = threading.Event()
 
         def beat() -> None:
@@ -46,11 +59,6 @@ class Progress:
         thread.start()
         try:
             yield
-        except BaseException:
+        finally:
             done.set()
             thread.join()
-            self.say(f"{name}: failed after {time.monotonic() - begun:.0f} s")
-            raise
-        done.set()
-        thread.join()
-        self.say(f"{name}: done in {time.monotonic() - begun:.1f} s")

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from sandbox.bootstrap.progress import Progress, SetupError
-from sandbox.demo.timeline import Report, Timeline
+from sandbox.demo.timeline import Report, Timeline, demand
 
 TREE = Path(__file__).resolve().parents[2]
 BUILD = TREE / "build" / "demo"
@@ -26,10 +26,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--down", action="store_true", help="end what --keep left running")
     parser.add_argument("--name", default="", help="with --down: only the demo of that name")
     parser.add_argument("--inside", metavar="NAME", help=argparse.SUPPRESS)
+    parser.add_argument("--began", type=float, default=0.0, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     try:
         if options.inside:
-            return _inside(options.inside, options.keep)
+            return _inside(options.inside, options.keep, Progress(began=options.began))
         if options.down:
             from sandbox.demo.keeping import down
 
@@ -48,6 +49,8 @@ def _outside(keep: bool) -> int:
     from sandbox.lifecycle import run_inside, running, start, stop
     from sandbox.preparation import prepare
 
+    for report in REPORTS:  # of the demo before, which is not what this one tells
+        (BUILD / report).unlink(missing_ok=True)
     progress = Progress()
     prepared = prepare(TREE, progress)
     name = f"demo-{os.getpid()}"
@@ -60,10 +63,15 @@ def _outside(keep: bool) -> int:
     before = machine()
     if keep:
         (folder / KEPT).touch()
-    sandbox = nullcontext(start(prepared, progress, name=name)) if keep else running(prepared, progress, name=name)
-    with sandbox as state:
-        words = [sys.executable, "-m", "sandbox.demo", "--inside", name, *(["--keep"] if keep else [])]
-        code = run_inside(state, words, environment)
+    words = [sys.executable, "-m", "sandbox.demo", "--inside", name, "--began", str(progress.began)]
+    words += ["--keep"] if keep else []
+    try:
+        sandbox = nullcontext(start(prepared, progress, name=name)) if keep else running(prepared, progress, name=name)
+        with sandbox as state:
+            code = run_inside(state, words, environment)
+    except KeyboardInterrupt:
+        tell(traces(name, before))
+        raise
     for report in REPORTS:
         if (folder / report).exists():
             shutil.copy2(folder / report, BUILD / report)
@@ -89,7 +97,7 @@ def _copy_ourselves(folder: Path) -> Path:
     return tool
 
 
-def _inside(name: str, keep: bool) -> int:
+def _inside(name: str, keep: bool, progress: Progress) -> int:
     from sandbox.demo.evidence import Evidence
     from sandbox.demo.page import write_page
     from sandbox.demo.setting import create_repository, install_operator_files, processes
@@ -99,7 +107,7 @@ def _inside(name: str, keep: bool) -> int:
     state = read_state(Path(os.environ[VARIABLE]))
     folder = BUILD / name
     report, seen = Report(), Evidence()
-    line = Timeline(report)
+    line = Timeline(report, progress)
     timings = folder / "timings.jsonl"
     try:
         with line.step("cluster, registry, GitHub, model") as step:
@@ -114,7 +122,8 @@ def _inside(name: str, keep: bool) -> int:
             try:
                 play(stage, line, seen)
             finally:
-                seen.see_conversation(stage, seen.number, report.pr_number)
+                missing = seen.see_conversation(stage, seen.number, report.pr_number)
+            demand(not missing, f"the report can't show all of it: {'; '.join(missing)}")
             report.conclusion = "success"
             if keep:
                 leave_one_open(stage, line).write(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,17 +58,27 @@ class Evidence:
         """Keep the pull request's diff."""
         self.files = stage.owner.rest("GET", f"/repos/{stage.repository}/pulls/{pull}/files")
 
-    def see_conversation(self, stage: Stage, issue: int, pull: int) -> None:
-        """Keep both conversations and the runs' summaries. What can't be had is left out."""
-        with contextlib.suppress(RuntimeError, OSError, LookupError):
+    def see_conversation(self, stage: Stage, issue: int, pull: int) -> list[str]:
+        """Keep both conversations and the runs' summaries; return why what is not there can't be had."""
+
+        def runs() -> None:
             self.runs = stage.runner.runs()
-        with contextlib.suppress(RuntimeError, OSError, LookupError):
+
+        def talk() -> None:
             self.number = issue
             self.title, self.issue = _conversation(stage, stage.owner.read_issue(stage.repository, issue))
-        if pull:
-            with contextlib.suppress(RuntimeError, OSError, LookupError):
-                self.pull_number = pull
-                self.pull_title, self.pull = _pull(stage, pull)
+
+        def change() -> None:
+            self.pull_number = pull
+            self.pull_title, self.pull = _pull(stage, pull)
+
+        missing = []
+        for see in (runs, talk, change):
+            try:
+                see()
+            except (RuntimeError, OSError, LookupError) as error:
+                missing.append(f"{type(error).__name__}: {error}")
+        return missing
 
 
 def _conversation(stage: Stage, item: Json) -> tuple[str, list[Entry]]:
@@ -92,10 +101,10 @@ def _pull(stage: Stage, number: int) -> tuple[str, list[Entry]]:
         what = "reviewed: " + review["state"].lower().replace("_", " ")
         said.append(Entry(review["user"]["login"], what, review.get("submitted_at") or "", review["body"] or ""))
     for line in stage.owner.line_comments(stage.repository, number):
-        who, when, number = line["user"]["login"], line["created_at"], line.get("line") or line["original_line"]
+        who, when, at = line["user"]["login"], line["created_at"], line.get("line") or line["original_line"]
         patch = "" if line.get("in_reply_to_id") else str(line["diff_hunk"])
         what = "commented on" if patch else "answered on"
-        said.append(Entry(who, what, when, line["body"], line["path"], number, patch))
+        said.append(Entry(who, what, when, line["body"], line["path"], at, patch))
     for commit in stage.owner.every(f"/repos/{stage.repository}/pulls/{number}/commits"):
         person, first = commit["commit"]["committer"], commit["commit"]["message"].splitlines()[0]
         said.append(Entry(person["name"], f"pushed {commit['sha'][:12]}: {first}", person["date"]))

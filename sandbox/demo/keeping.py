@@ -101,7 +101,7 @@ def down(build: Path, name: str = "") -> int:
         shutil.rmtree(folder)
     if not ended:
         print(f"no demo {name} is running" if name else "no demo of this clone is running")
-    return 0
+    return 1 if name and not ended else 0
 
 
 def _kept(build: Path) -> Iterable[Path]:

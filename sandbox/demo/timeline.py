@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from sandbox.bootstrap.progress import Progress
 
 
 class Unmet(AssertionError):
@@ -63,8 +64,9 @@ class Report:
 class Timeline:
     """Says each step when it begins and when it is over, and keeps it in the report."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, progress: Progress) -> None:
         self.report = report
+        self._progress = progress
         self._begun = time.monotonic()
         self.began = time.time()
 
@@ -74,12 +76,13 @@ class Timeline:
         begun = time.monotonic()
         step = Step(name, at=round(begun - self._begun, 1))
         self.report.steps.append(step)
-        self._say(f"{name} ...")
+        self._progress.say(f"{name} ...")
         try:
-            yield step
+            with self._progress.beating(name):
+                yield step
         finally:
             step.seconds = round(time.monotonic() - begun, 1)
-        self._say(f"{name}: {step.detail or 'done'} ({step.seconds:.1f} s)")
+        self._progress.say(f"{name}: {step.detail or 'done'} ({step.seconds:.1f} s)")
 
     def close(self) -> None:
         """Print the whole as a table."""
@@ -89,6 +92,3 @@ class Timeline:
         for step in self.report.steps:
             print(f"{step.name.ljust(width)}  {step.seconds:8.1f}   {step.detail}")
         print(f"{'all'.ljust(width)}  {self.report.seconds:8.1f}   our own code: {self.report.own_seconds:.1f} s")
-
-    def _say(self, text: str) -> None:
-        print(f"[{time.monotonic() - self._begun:5.0f} s] {text}", file=sys.stderr, flush=True)

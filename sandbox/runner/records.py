@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-Conclusion = Literal["", "success", "failure", "cancelled", "killed", "startup_failure"]
+Conclusion = Literal["", "success", "skipped", "failure", "cancelled", "killed", "startup_failure"]
 
 
 @dataclass

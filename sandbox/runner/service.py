@@ -173,7 +173,8 @@ class RunnerService:
             self._running[run.id] = process
             code = process.follow(lambda _: None)
             outcome = process.outcome
-            conclusion = "success" if code == 0 else "failure"
+            ran = any(how != "skipped" for how in outcome.jobs.values())
+            conclusion = ("success" if ran else "skipped") if code == 0 else "failure"
             conclusion = "cancelled" if process.cancelled else conclusion
             conclusion = "killed" if process.killed else conclusion
             self.records.change(

@@ -17,10 +17,12 @@ log = logging.getLogger(__name__)
 def render(inv: Invocation) -> None:
     """The stack's manifests on stdout as one YAML stream, or one file an object in --output-dir.
 
-    On stdout the run's own secrets are masked; files hold them and are readable by their owner alone.
+    On stdout the values of Secrets and the run's own secrets are masked; files hold them and are readable by their
+    owner alone.
     """
     from codexctl_ci.cli.wiring.located import located
     from codexctl_ci.cli.wiring.project import selection_of
+    from codexctl_ci.stack.masking import masked
     from codexctl_ci.stack.rendering import render as render_stack
     from codexctl_ci.stack.yaml_text import to_yaml
 
@@ -33,7 +35,9 @@ def render(inv: Invocation) -> None:
     inv.summary(f"### Rendered {project.name}\n\n{size}\n\n| layer | groups and services |\n|---|---|\n{rows}")
     folder = inv.settings[o.OUTPUT_DIR]
     if not folder:
-        inv.print(to_yaml(_masked(manifest, inv.redact) for manifest in rendered.manifests))
+        if any(manifest["kind"] == "Secret" for manifest in rendered.manifests):
+            log.warning("the values of Secrets are masked here; --output-dir writes files that hold them")
+        inv.print(to_yaml(_masked(masked(manifest), inv.redact) for manifest in rendered.manifests))
         return
     target = Path(folder)
     try:

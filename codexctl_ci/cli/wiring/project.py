@@ -13,6 +13,7 @@ from codexctl_ci.cli.main import REPOSITORY_VARIABLES
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.table import COMMANDS
 from codexctl_ci.errors import ConfigError
+from codexctl_ci.stack.environments import is_label
 from codexctl_ci.stack.loading import load_project
 from codexctl_ci.stack.project import Project, Surroundings
 from codexctl_ci.stack.selection import Selection
@@ -54,6 +55,8 @@ def open_project(
             "run this in the folder that holds it, name it with --config, or let `codexctl-ci init` write a first one"
         )
         raise ConfigError("no such file", where=str(folder / config.name), hint=hint)
+    if settings[o.NAMESPACE] and not is_label(settings[o.NAMESPACE]):
+        raise ConfigError(f"--namespace {settings[o.NAMESPACE]!r} is no name of a namespace")
     slot = slot or _value(inv, o.SLOT)
     project = load_project(
         files,

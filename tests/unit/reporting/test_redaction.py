@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from urllib.parse import quote
 
 import pytest
@@ -41,3 +42,11 @@ def test_lines_of_a_key_are_secret_one_by_one() -> None:
 def test_short_values_and_other_text_stay(redact: Redactor) -> None:
     redact.register("abc")
     assert redact("abc, and nothing of it") == "abc, and nothing of it" and not redact.finds("abc")
+
+
+def test_secret_is_masked_inside_json_too() -> None:
+    redact = Redactor()
+    redact.register('hun"ter\\22 ключ')
+    for ascii_alone in (True, False):
+        told = redact(json.dumps({"message": 'it is hun"ter\\22 ключ'}, ensure_ascii=ascii_alone))
+        assert json.loads(told) == {"message": "it is ***"}
