@@ -219,12 +219,13 @@ class _Following:
 def judge(view: RunView, state: RunState, request: AgentRequest, stderr: list[str]) -> tuple[str, str]:
     """Conclusion and reason of a run that is over: ``ended``, ``agent_error``, ``infra_error`` or ``timeout``."""
     last = next((line.strip() for line in reversed(stderr) if line.strip()), "")
+    far = f", {view.items} steps done"
     if state.reason == "total":
-        return "timeout", f"not done after {format_duration(request.total_timeout)}"
+        return "timeout", f"not done after {format_duration(request.total_timeout)}{far}"
     if state.reason == "idle":
-        return "timeout", f"no sign of life for {format_duration(request.idle_timeout)}"
+        return "timeout", f"no sign of life for {format_duration(request.idle_timeout)}{far}"
     if state.reason == "tokens":
-        return "timeout", f"stopped at the limit of {request.max_tokens:,} tokens"
+        return "timeout", f"stopped at the limit of {request.max_tokens:,} tokens{far}"
     if state.reason in ("ended", "full") and view.completed and state.code == 0:
         return "ended", ""
     if view.failed:

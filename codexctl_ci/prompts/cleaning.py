@@ -10,6 +10,7 @@ Cleaning a cleaned text changes nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
 from codexctl_ci.prompts import hidden_blocks, hidden_tags
 from codexctl_ci.prompts.invisible import normal_breaks, visible_characters, without_invisible
@@ -22,7 +23,7 @@ _UNSHOWN_NAME = re.compile("script|template|noscript|style|object|svg", re.IGNOR
 # Private characters are taken out of every text first, so that these are ours alone.
 _KEPT = re.compile("\ue000(\\d+)\ue001")
 _CUT = "\ue002"
-_TAG_IN_IMAGE_TEXT = re.compile(r"(?<!<)!\[[^\]]*<[A-Za-z/!?]|<[A-Za-z/][^<>]*!\[")
+_TAG_IN_IMAGE_TEXT = re.compile(r"!\[(?!CDATA\[)[^\]]*<[A-Za-z/!?]|<(?!!--)[A-Za-z/!?][^<>]*!\[(?!CDATA\[)")
 _PASSES = 40
 
 
@@ -46,16 +47,7 @@ def clean_line(text: str, limit: int = 200) -> str:
 def _clean_once(text: str) -> str:
     kept: list[str] = []
     text = _with_code_put_aside(text, kept)
-    text = hidden_blocks.without_hidden_cells(text)
-    text = hidden_blocks.without_hover(text, _CUT)
-    text = _without_unshown_elements(text)
-    text = hidden_tags.bare_tags(text)
-    text = _without_image_texts(text)
-    text = hidden_blocks.without_hover(text, _CUT)
-    text = hidden_blocks.without_hidden_definitions(text)
-    text = hidden_blocks.without_hidden_cells(text)
-    text = hidden_blocks.without_unseen_math(text)
-    text = text.partition(_CUT)[0]
+    text = _up_to_cut(text, _STEPS).removesuffix(_CUT)
     text = _KEPT.sub(lambda mark: kept[int(mark[1])], text)
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{4,}", "\n\n\n", text).strip()
@@ -64,19 +56,48 @@ def _clean_once(text: str) -> str:
 def _with_code_put_aside(text: str, kept: list[str]) -> str:
     """``text`` without invisible characters, and with a mark in place of each part that is shown letter by letter."""
     pieces: list[str] = []
-    for part in parts(normal_breaks(text)):
+    for part in parts(normal_breaks(text).replace(_CUT, "")):
         if part.kind in ("code", "drawn"):
             shown = visible_characters(part.text)
             kept.append(shown if part.kind == "code" else hidden_blocks.drawing(shown))
             pieces.append(f"\ue000{len(kept) - 1}\ue001")
-        else:
-            plain = without_invisible(part.text)
-            plain = hidden_blocks.without_fence_words(plain, _CUT if part.kind == "markup" else "")
-            if part.kind == "markup":
-                plain = hidden_blocks.without_hidden_cells(_TAG_IN_IMAGE_TEXT.sub(_CUT, plain))
-                plain = hidden_tags.bare_markup(plain, _UNSHOWN_NAME, _CUT)
-            pieces.append(plain)
+            continue
+        plain, cut, _ = _uncoded(part.text, markup=part.kind == "markup").partition(_CUT)
+        pieces.append(plain)
+        if cut:
+            break
     return "".join(pieces)
+
+
+def _uncoded(text: str, *, markup: bool) -> str:
+    """Text that is no code, without invisible characters, up to where nobody can tell what is shown."""
+    # First the cells: an invisible character may make one.
+    steps: list[Callable[[str], str]] = [
+        _without_hidden_cells,
+        without_invisible,
+        lambda part: hidden_blocks.without_fence_words(part, _CUT, markup=markup),
+    ]
+    if markup:
+        steps += [
+            lambda part: _TAG_IN_IMAGE_TEXT.sub(_CUT, part),
+            _without_hidden_cells,
+            lambda part: hidden_tags.bare_markup(part, _UNSHOWN_NAME, _CUT),
+        ]
+    return _up_to_cut(text, steps)
+
+
+def _up_to_cut(text: str, steps: Iterable[Callable[[str], str]]) -> str:
+    """``text`` after all steps; a mark that one of them sets ends it, so that nothing behind is read with what is
+    before."""
+    end = ""
+    for step in steps:
+        text, cut, _ = step(text).partition(_CUT)
+        end = end or cut
+    return text + end
+
+
+def _without_hidden_cells(text: str) -> str:
+    return hidden_blocks.without_hidden_cells(text, _CUT)
 
 
 def _without_unshown_elements(text: str) -> str:
@@ -110,8 +131,8 @@ def _without_image_texts(text: str) -> str:
             position += 2
             continue
         if character == "[":
-            before = text[max(0, position - 2) : position]
-            open_brackets.append((position + 1, before.endswith("!") and before != "<!"))
+            is_image = text[position - 1 : position] == "!"
+            open_brackets.append((position + 1, is_image and text[position - 2 : position - 1] != "<"))
         elif character == "]" and open_brackets:
             start, is_image = open_brackets.pop()
             if is_image:
@@ -129,3 +150,16 @@ def _without_image_texts(text: str) -> str:
         pieces.append(text[last:start])
         last = end
     return "".join(pieces) + text[last:]
+
+
+_STEPS: tuple[Callable[[str], str], ...] = (
+    _without_hidden_cells,
+    lambda text: hidden_blocks.without_hover(text, _CUT),
+    _without_unshown_elements,
+    lambda text: hidden_tags.bare_tags(text, _CUT),
+    _without_image_texts,
+    lambda text: hidden_blocks.without_hover(text, _CUT),
+    hidden_blocks.without_hidden_definitions,
+    _without_hidden_cells,
+    hidden_blocks.without_unseen_math,
+)

@@ -56,16 +56,17 @@ def without_hover(text: str, cut: str) -> str:
     return _EMPTY_LINK.sub(" ", text)
 
 
-def without_fence_words(text: str, cut: str) -> str:
+def without_fence_words(text: str, cut: str, *, markup: bool) -> str:
     """``text`` without what stands after the language of a block of code, which is never shown.
 
-    Where ``text`` may be HTML, in which a fence is none, the mark ``cut`` says that nobody can tell what is shown.
+    The mark ``cut`` says that nobody can tell what is shown: where ``text`` may be HTML (``markup``), in which a fence
+    is none, and where the line may be a table's header.
     """
 
     def language(fence: re.Match[str]) -> str:
         found = _LANGUAGE.match(fence["info"])
         word = found[0] if found else ""
-        if cut and "<" in fence["info"]:
+        if "|" in fence["info"] or (markup and "<" in fence["info"]):
             return cut
         return fence[0] if word == fence["info"] else f"{fence['lead']}{fence['gap'] if word else ''}{word}"
 
@@ -88,8 +89,9 @@ def drawing(source: str) -> str:
     return without_unseen_math(re.sub(r"(?<!\\)%[^\n]*", "", source))
 
 
-def without_hidden_cells(text: str) -> str:
-    """Rows of tables have as many cells as the header: what is beyond is not shown."""
+def without_hidden_cells(text: str, cut: str) -> str:
+    """Rows of tables have as many cells as the header: what is beyond is not shown. Where a tag or code may begin
+    or end there, the mark ``cut`` says that nobody can tell what is shown."""
     if "|" not in text and ":-" not in text and "-:" not in text:
         return text
     lines = text.split("\n")
@@ -101,6 +103,10 @@ def without_hidden_cells(text: str) -> str:
         if width:
             cells = _cells(row)
             if len(cells) > width:
+                beyond = row[cells[width - 1] :]
+                if _TAG_BEGINS.search(beyond) or ">" in beyond or "`" in beyond:
+                    # It may have begun in a cell that is shown.
+                    return "\n".join([*lines[:at], lead + re.split("[<`]", row[: cells[width - 1]])[0] + cut])
                 lines[at] = lead + row[: cells[width - 1]].rstrip() + (" |" if row.lstrip().startswith("|") else "")
         elif at and _DELIMITERS.match(row) and ("|" in row or ":" in row):
             wanted = len(_cells(row))

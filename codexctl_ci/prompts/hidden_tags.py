@@ -22,7 +22,7 @@ _BLOCKS = (
 )
 _GAP = (
     r"(?:[ \t]|\n(?![ \t]*(?:\n|>|[-*+][ \t\n]|\#{1,6}[ \t\n]|`{3,}(?=[^`\n]*(?:\n|\Z))|~{3}|\d{1,9}[.)][ \t\n]|"
-    rf"<[!?]|</?(?:{_BLOCKS})[\s/>]|={{2,}}|-{{2,}}|\*{{3}})))"
+    rf"<[!?]|</?(?:{_BLOCKS})[\s/>]|(?:=+|-{{2,}}|(?:\*[ \t]*){{3,}})[ \t]*(?:\n|\Z))))"
 )
 _TAG = (
     r"<(?P<close>/?)(?P<name>[A-Za-z][A-Za-z0-9-]*)"
@@ -30,10 +30,12 @@ _TAG = (
     rf"(?:{_GAP}*={_GAP}*(?:\"(?:[^\"\n]|{_GAP})*+\"|'(?:[^'\n]|{_GAP})*+'|[^\s\"'=<>`]++))?)*+{_GAP}*/?)>"
 )
 _MARKUP = re.compile(f"(?P<comment>{_COMMENT})|(?P<image>{_IMAGE})|{_TAG}", re.IGNORECASE)
+_NESTED = re.compile(r"<[!?]|(?<=<[!?][A-Za-z?>])[^>]*<|(?<=<\?)[\s\S]*<")
 _BEGIN = re.compile(
     r"(?P<skip>(?i:<!--|<!\[CDATA\[|<\?))|<(?P<bogus>[!/](?![A-Za-z]))|<(?P<close>/?)(?P<name>[A-Za-z][^\s/>]*)|(?P<declared><![A-Za-z])"
 )
 _INSIDE = re.compile(r"""(?:[^>"']|"[^"]*"|'[^']*')*+""")
+_QUOTATION = re.compile(r"\n[ \t>]*\Z")
 _ENDS = {"<!--": "-->", "<![cdata[": "]]>", "<?": "?>"}
 _ATTRIBUTE = re.compile(r"""\s+([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'=<>`]+))?""")
 _PLAIN_VALUES = {
@@ -49,8 +51,11 @@ ADDRESS = r"(?:(?:https?://|mailto:)[^\s<>\"'`\\]+|[\w./#~%@+-][\w./#~%@?&=+:,;*
 _ADDRESS = re.compile(ADDRESS)
 
 
-def bare_tags(text: str) -> str:
-    """``text`` without comments and their like, closed or not, and its tags with what the page shows of them."""
+def bare_tags(text: str, cut: str) -> str:
+    """``text`` without comments and their like, closed or not, and its tags with what the page shows of them.
+
+    Where one begins inside of another, readers differ on where they end: the mark ``cut`` stands there.
+    """
     pieces: list[str] = []
     at = 0
     while found := _MARKUP.search(text, at):
@@ -58,8 +63,12 @@ def bare_tags(text: str) -> str:
         at = found.end()
         # A space in its place keeps the two sides from growing together into something new.
         if found["comment"]:
+            if _NESTED.search(found[0], 2) or (found[0].startswith("<![") and not found[0].startswith("<![CDATA[")):
+                return "".join([*pieces, cut])
             pieces.append(" ")
         elif found["image"]:
+            if "![" in found["image"]:
+                return "".join([*pieces, cut])
             pieces.append(_bare("img", "", found["image"][4:].rstrip(">")))
             at = _end_of_all(text, found.start(), at)
         else:
@@ -100,9 +109,12 @@ def bare_markup(text: str, keep: re.Pattern[str], cut: str) -> str:
         if end == len(text):
             # It goes on beyond this paragraph, up to the next bracket.
             return "".join([*pieces, "<!X "])
-        if text[end] != ">":
+        if text[end] != ">" or _QUOTATION.search(text, begun.end(), end):
+            # A bracket that begins a line may be the mark of a quotation, and end nothing.
             return "".join([*pieces, cut])
         at = _end_of_all(text, begun.start(), end + 1)
+        if at == len(text) and not text.endswith(">"):
+            return "".join([*pieces, cut])
         name = begun["name"]
         if name is None:
             pieces.append(" ")

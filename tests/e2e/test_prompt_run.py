@@ -174,11 +174,20 @@ def test_model_that_refuses_ends_red_with_its_words(desk: Desk, capfd: pytest.Ca
     code, outputs, summary, _ = run(desk, [Fault(429, "slow down")])
     assert (code, outputs["conclusion"]) == (7, "agent_error")
     assert "429" in capfd.readouterr().err and "429" in summary
+    assert "429" in outputs["failure"] and "\n\nThe agent's last lines:\n" in outputs["failure"]
 
 
 def test_time_that_is_over_is_a_timeout(desk: Desk) -> None:
-    code, outputs, _, _ = run(desk, [[execute("echo x > half.txt; sleep 600")], [say("never")]], "--exec-timeout", "6s")
+    steps: list[Step] = [
+        [execute("echo x > half.txt")],
+        [say("Half of it."), execute("sleep 600", "call_2")],
+        [say("never")],
+    ]
+    code, outputs, _, _ = run(desk, steps, "--exec-timeout", "9s")
     assert (code, outputs["conclusion"]) == (7, "timeout")
+    # How far it came.
+    assert "not done after 9.0s, " in outputs["failure"] and "agent $" in outputs["failure"]
+    assert outputs["final_message"] == "Half of it."
 
 
 def test_epoch_of_another_owner_starts_nothing(desk: Desk) -> None:

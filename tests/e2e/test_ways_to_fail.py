@@ -102,7 +102,16 @@ WAYS = {
     "the model broken": Way(
         "add a page about ruins", "agent", FAILED, AGENT, ("temporary errors",), keeps_slot=True, fault={"status": 500}
     ),
-    "an agent that fails": Way("sandbox-model: fail", "agent", FAILED, AGENT, keeps_slot=True),
+    "an agent that fails": Way("sandbox-model: fail", "agent", FAILED, AGENT, ("agent ! ",), keeps_slot=True),
+    "an agent without end": Way(
+        "sandbox-model: sleep",
+        "agent",
+        (7, "timeout"),
+        "The agent ran out of time",
+        ("not done after 10s", "its work is kept in the slot"),
+        keeps_slot=True,
+        variables={"CODEXCTL_EXEC_TIMEOUT": "10s"},
+    ),
     "an agent that changes nothing": Way(
         "sandbox-model: nothing",
         "",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
-from codexctl_ci.errors import ConfigError
+from codexctl_ci.errors import CodexctlError, ConfigError
 
 if TYPE_CHECKING:
     from codexctl_ci.operations.render_prompt import Gathered
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from codexctl_ci.stack.project import Project
 
 log = logging.getLogger(__name__)
+
+_LAST = 10
 
 
 def render(inv: Invocation) -> None:
@@ -85,7 +87,16 @@ def run(inv: Invocation) -> None:
         result = run_agent(place.journal, place.runtime, task)
     log.info("the agent: %s", spent(result, time.monotonic() - begun))
     _tell(inv, result)
-    raise_failure(result)
+    try:
+        raise_failure(result)
+    except CodexctlError as error:
+        # The comment is to say what the log says.
+        told = [
+            str(error),
+            *(["", "The agent's last lines:", *result.last_log_lines[-_LAST:]] if result.last_log_lines else []),
+        ]
+        inv.output(failure=inv.redact("\n".join(told)))
+        raise
 
 
 def _gathered(inv: Invocation) -> Gathered:
