@@ -237,3 +237,11 @@ def test_repair_that_begins_during_a_sync_of_staging_waits_for_its_end(staging: 
         assert staging.run("ci", "ensure-slot", "--env", "ai-repair", "--issue", "5") == 0
         held = staging.record.lock
         assert not staging.record.free and held is not None and held.run == "7"
+
+
+def test_end_of_a_repair_takes_nothing_that_staging_has_applied(staging: Staging) -> None:
+    assert staging.run("apply", "--env", "ai-staging") == 0
+    assert staging.repair().claim
+    assert staging.run("apply", "--env", "ai-repair", "--issue", "5") == 0
+    assert staging.run("manage-env", "cleanup-issue", "--env", "ai-repair", "--issue", "5") == 0
+    assert staging.record.free and staging.deployed() == "one"
