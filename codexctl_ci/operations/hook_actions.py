@@ -28,7 +28,16 @@ CODEX_SECRETS = (
 )
 
 _KINDS = {
-    "v1": ("Pod po", "Service svc", "PersistentVolumeClaim pvc", "ConfigMap cm", "Secret", "Namespace ns", "Node no"),
+    "v1": (
+        "Pod po",
+        "ReplicationController rc",
+        "Service svc",
+        "PersistentVolumeClaim pvc",
+        "ConfigMap cm",
+        "Secret",
+        "Namespace ns",
+        "Node no",
+    ),
     "apps/v1": ("Deployment deploy", "StatefulSet sts", "DaemonSet ds", "ReplicaSet rs"),
     "batch/v1": ("Job", "CronJob cj"),
     "networking.k8s.io/v1": ("Ingress ing",),

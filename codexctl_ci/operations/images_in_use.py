@@ -15,6 +15,7 @@ _KINDS = (
     ("apps/v1", "DaemonSet", ("template",)),
     # A roll-back goes to one of these.
     ("apps/v1", "ReplicaSet", ("template",)),
+    ("v1", "ReplicationController", ("template",)),
     ("batch/v1", "Job", ("template",)),
     ("batch/v1", "CronJob", ("jobTemplate", "spec", "template")),
 )

@@ -10,7 +10,8 @@ from codexctl_ci.operations.surroundings import Surroundings
 from codexctl_ci.operations.watching import Target, listed
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.readiness.fields import items, mapping, meta, spec
-from codexctl_ci.readiness.judge import judge
+from codexctl_ci.readiness.judge import WITH_PODS, judge
+from codexctl_ci.readiness.kinds import built_in
 from codexctl_ci.readiness.outcome import StatusRow
 from codexctl_ci.readiness.verdict import State, Verdict
 from codexctl_ci.stack.objects import Manifest, Ref
@@ -30,7 +31,7 @@ def read_status(cluster: ClusterApi, refs: Iterable[Ref]) -> list[StatusRow]:
         if obj is not None:
             around.see(obj, 0.0, gone=False)
     for ref in wanted:
-        if ref.namespace and ref.kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"):
+        if ref.namespace and ref.kind in WITH_PODS and built_in(ref.api_version):
             targets |= {Target("v1", "Pod", ref.namespace), Target("apps/v1", "ReplicaSet", ref.namespace)}
     if targets:
         with ThreadPoolExecutor(min(_SEVERAL, len(targets))) as pool:

@@ -15,13 +15,12 @@ from codexctl_ci.operations.surroundings import Surroundings
 from codexctl_ci.operations.watching import Retries, Target, Watches, listed, retried
 from codexctl_ci.ports import ClusterApi, Listing
 from codexctl_ci.readiness.budgets import Limits
-from codexctl_ci.readiness.judge import SETTLING, asks_again_at, judge
+from codexctl_ci.readiness.judge import SETTLING, WITH_PODS, asks_again_at, judge
 from codexctl_ci.readiness.kinds import built_in, judge_gone, settled_at_once
 from codexctl_ci.readiness.outcome import Snapshot, WaitResult, headline
 from codexctl_ci.readiness.verdict import Verdict, ready
 from codexctl_ci.stack.objects import Ref
 
-WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"})
 _KEEP_READY = frozenset({"Service", "PersistentVolumeClaim", "CustomResourceDefinition"})
 _HEARTBEAT = 30.0
 _SEVERAL = 8
@@ -126,7 +125,7 @@ class _Wait:
 
     def _around_targets(self) -> list[Target]:
         """Pods and ReplicaSets of the namespaces with workloads."""
-        workloads = [ref for ref in self._watched if ref.kind in WORKLOADS and built_in(ref.api_version)]
+        workloads = [ref for ref in self._watched if ref.kind in WITH_PODS and built_in(ref.api_version)]
         self._around.pods_known = bool(workloads)
         found = {Target("v1", "Pod", ref.namespace) for ref in workloads}
         found |= {Target("apps/v1", "ReplicaSet", ref.namespace) for ref in workloads if ref.kind == "Deployment"}

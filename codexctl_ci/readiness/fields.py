@@ -53,6 +53,11 @@ def holds(obj: Manifest, kind: str, value: str = "True") -> bool:
     return found is not None and found.get("status") == value
 
 
+def updated_by_hand(obj: Manifest) -> bool:
+    """Whether the pods of an older template stay until somebody deletes them (``OnDelete``)."""
+    return mapping(spec(obj).get("updateStrategy")).get("type") == "OnDelete"
+
+
 def owned_by(obj: Mapping[str, Any], uid: str) -> bool:
     """Whether the object's controlling owner has that UID."""
     return any(

@@ -13,8 +13,9 @@ from codexctl_ci.readiness.verdict import State, Verdict, progressing
 from codexctl_ci.stack.objects import Manifest, ref_of
 
 SETTLING = "Settling"
-_WITH_READY_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"})
-_WITH_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"})
+_WITH_READY_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod"})
+WITH_PODS = _WITH_READY_PODS | {"Job"}
+"""Kinds that pods speak for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def judge(obj: Manifest, related: Related, now: float, limits: Limits | None = N
     if verdict.ready and related.pods_known and obj.get("kind") in _WITH_READY_PODS:
         until = _settles(obj, related, now, limits)
         return verdict if now >= until else progressing(SETTLING, "up, but only just")
-    if verdict.ready or verdict.state is State.TERMINATING or obj.get("kind") not in _WITH_PODS:
+    if verdict.ready or verdict.state is State.TERMINATING or obj.get("kind") not in WITH_PODS:
         return verdict
     if verdict.reason == "Observing":
         # Until its controller has seen the change, the pods are those of the old one.

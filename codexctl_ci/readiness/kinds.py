@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from codexctl_ci.readiness.fields import condition, holds, items, mapping, meta, number, spec, status
+from codexctl_ci.readiness.fields import condition, holds, items, mapping, meta, number, spec, status, updated_by_hand
 from codexctl_ci.readiness.verdict import State, Verdict, failed, progressing, ready
 from codexctl_ci.stack.objects import Manifest
 
@@ -145,15 +145,13 @@ def _deployment(obj: Manifest) -> Verdict:
 def _stateful_set(obj: Manifest) -> Verdict:
     now, want = status(obj), number(spec(obj), "replicas", 1)
     strategy = mapping(spec(obj).get("updateStrategy"))
-    if strategy.get("type") == "OnDelete":
-        return ready()
     partition = number(mapping(strategy.get("rollingUpdate")), "partition")
     counts = _first(
         _unobserved(obj),
         _count(number(now, "replicas"), want, "pods created", "Creating"),
         _count(number(now, "readyReplicas"), want, "pods ready", "Unready"),
     )
-    if not counts.ready:
+    if not counts.ready or updated_by_hand(obj):
         return counts
     if partition:
         return _first(_count(number(now, "updatedReplicas"), max(0, want - partition), "pods updated", "Updating"))
@@ -165,10 +163,11 @@ def _stateful_set(obj: Manifest) -> Verdict:
 def _daemon_set(obj: Manifest) -> Verdict:
     now = status(obj)
     want = number(now, "desiredNumberScheduled")
+    updated = want if updated_by_hand(obj) else number(now, "updatedNumberScheduled")
     return _first(
         _unobserved(obj),
         _count(number(now, "currentNumberScheduled"), want, "pods scheduled", "Creating"),
-        _count(number(now, "updatedNumberScheduled"), want, "pods updated", "Updating"),
+        _count(updated, want, "pods updated", "Updating"),
         _count(number(now, "numberAvailable"), want, "pods available", "Unavailable"),
         _count(number(now, "numberReady"), want, "pods ready", "Unready"),
     )
@@ -252,6 +251,7 @@ _RULES: dict[str, Callable[[Manifest], Verdict]] = {
     "StatefulSet": _stateful_set,
     "DaemonSet": _daemon_set,
     "ReplicaSet": _replica_set,
+    "ReplicationController": _replica_set,
     "Pod": _pod,
     "Job": _job,
     "Service": _service,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from codexctl_ci.readiness.fields import condition, items, mapping, meta, number, owned_by, status
+from codexctl_ci.readiness.fields import condition, items, mapping, meta, number, owned_by, status, updated_by_hand
 from codexctl_ci.stack.objects import Manifest
 
 _REVISION = "deployment.kubernetes.io/revision"
@@ -51,8 +51,8 @@ class Trouble:
 def pods_of(obj: Manifest, pods: Iterable[Manifest], replica_sets: Iterable[Manifest]) -> list[Manifest]:
     """The pods whose state says something about ``obj`` as it should be now.
 
-    Of a Deployment only those of the newest ReplicaSet, of a StatefulSet and DaemonSet those of the newest revision;
-    pods that are being deleted never count.
+    Of a Deployment only those of the newest ReplicaSet, of a StatefulSet and DaemonSet those of the newest revision
+    (but for ``OnDelete``: there older ones may stay); pods that are being deleted never count.
     """
     kind, uid = obj.get("kind"), str(meta(obj).get("uid") or "")
     alive = [pod for pod in pods if not meta(pod).get("deletionTimestamp")]
@@ -64,6 +64,8 @@ def pods_of(obj: Manifest, pods: Iterable[Manifest], replica_sets: Iterable[Mani
         newest = newest_replica_set(obj, replica_sets)
         return [pod for pod in alive if newest and owned_by(pod, newest)]
     own = [pod for pod in alive if owned_by(pod, uid)]
+    if updated_by_hand(obj):
+        return own
     if kind == "StatefulSet":
         revision = status(obj).get("updateRevision")
         return [pod for pod in own if not revision or _label(pod, "controller-revision-hash") in (None, revision)]

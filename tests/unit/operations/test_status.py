@@ -22,6 +22,16 @@ def test_each_object_has_its_row_in_the_order_asked_for() -> None:
     assert {verb for verb, _ in cluster.calls} == {"list"}
 
 
+def test_pods_say_why_a_replication_controller_is_not_ready() -> None:
+    meta = {"name": "api", "namespace": "ns", "uid": "rs", "generation": 1}
+    status = {"observedGeneration": 1, "fullyLabeledReplicas": 1}
+    made = {"apiVersion": "v1", "kind": "ReplicationController", "metadata": meta, "status": status}
+    (row,) = read_status(
+        MemoryCluster(made, pod("ImagePullBackOff")), [Ref("v1", "ReplicationController", "api", "ns")]
+    )
+    assert row.verdict.reason == "ImagePullBackOff"
+
+
 def test_image_of_a_cron_job_is_found() -> None:
     inner = {"spec": {"template": {"spec": {"containers": [{"image": "r/job:1"}]}}}}
     meta = {"name": "j", "namespace": "ns"}

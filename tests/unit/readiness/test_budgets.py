@@ -261,7 +261,7 @@ def test_failed_job_points_at_its_container() -> None:
 @pytest.mark.parametrize(
     ("kind", "label"), [("StatefulSet", "controller-revision-hash"), ("DaemonSet", "pod-template-generation")]
 )
-def test_only_pods_of_the_newest_revision_count(kind: str, label: str) -> None:
+def test_only_pods_of_the_newest_revision_count_unless_old_ones_may_stay(kind: str, label: str) -> None:
     subject: Manifest = {
         "apiVersion": "apps/v1",
         "kind": kind,
@@ -278,6 +278,8 @@ def test_only_pods_of_the_newest_revision_count(kind: str, label: str) -> None:
         bad = pod(waiting("InvalidImageName"), owner="s")
         bad["metadata"]["labels"] = {label: revision}
         assert follow([(0, bad)], subject)[-1].state is state
+        by_hand = {**subject, "spec": {"replicas": 1, "updateStrategy": {"type": "OnDelete"}}}
+        assert follow([(0, bad)], by_hand)[-1].state is State.FAILED
 
 
 def test_crash_says_how_the_container_ended_and_where_its_log_is() -> None:

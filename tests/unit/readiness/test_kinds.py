@@ -88,10 +88,14 @@ def stateful(strategy: Any = None, **status: Any) -> Manifest:
     return obj("apps/v1", "StatefulSet", spec, {**full, **status})
 
 
+BY_HAND = {"type": "OnDelete"}
 PARTITION = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
 STATEFUL_SETS = [
     ("all there", stateful(), R, ""),
-    ("OnDelete", stateful({"type": "OnDelete"}, readyReplicas=0, updateRevision="b"), R, ""),
+    ("OnDelete waits for no new revision", stateful(BY_HAND, updateRevision="b", updatedReplicas=0), R, ""),
+    ("OnDelete with too few pods", stateful(BY_HAND, replicas=2), P, "Creating"),
+    ("OnDelete with too few ready", stateful(BY_HAND, readyReplicas=0), P, "Unready"),
+    ("OnDelete not seen by its controller", stateful(BY_HAND, observedGeneration=None), P, "Observing"),
     ("too few pods", stateful(replicas=2), P, "Creating"),
     ("too few ready", stateful(readyReplicas=2), P, "Unready"),
     ("rolling", stateful(updateRevision="b", updatedReplicas=1), P, "Updating"),
@@ -101,7 +105,7 @@ STATEFUL_SETS = [
 ]
 
 
-def daemon(**status: Any) -> Manifest:
+def daemon(strategy: Any = None, **status: Any) -> Manifest:
     full = {
         "observedGeneration": 2,
         "desiredNumberScheduled": 2,
@@ -110,8 +114,9 @@ def daemon(**status: Any) -> Manifest:
         "numberAvailable": 2,
         "numberReady": 2,
     }
+    spec = {"updateStrategy": strategy} if strategy else {}
     return obj(
-        "apps/v1", "DaemonSet", {}, {key: value for key, value in {**full, **status}.items() if value is not None}
+        "apps/v1", "DaemonSet", spec, {key: value for key, value in {**full, **status}.items() if value is not None}
     )
 
 
@@ -123,6 +128,8 @@ DAEMON_SETS = [
     ("not updated", daemon(updatedNumberScheduled=1), P, "Updating"),
     ("not available", daemon(numberAvailable=1), P, "Unavailable"),
     ("not ready", daemon(numberReady=1), P, "Unready"),
+    ("OnDelete waits for no new template", daemon(BY_HAND, updatedNumberScheduled=0), R, ""),
+    ("OnDelete, not ready", daemon(BY_HAND, updatedNumberScheduled=0, numberReady=0), P, "Unready"),
 ]
 
 
@@ -137,6 +144,11 @@ REPLICA_SETS = [
     ("not created", replica_set(fullyLabeledReplicas=0), P, "Creating"),
     ("not available", replica_set(availableReplicas=0), P, "Unavailable"),
     ("not ready", replica_set(readyReplicas=0), P, "Unready"),
+]
+
+REPLICATION_CONTROLLERS = [
+    (name, {**found, "apiVersion": "v1", "kind": "ReplicationController"}, state, reason)
+    for name, found, state, reason in REPLICA_SETS
 ]
 
 PODS = [
@@ -287,6 +299,7 @@ ROWS = [
     *(("StatefulSet: " + row[0], *row[1:]) for row in STATEFUL_SETS),
     *(("DaemonSet: " + row[0], *row[1:]) for row in DAEMON_SETS),
     *(("ReplicaSet: " + row[0], *row[1:]) for row in REPLICA_SETS),
+    *(("ReplicationController: " + row[0], *row[1:]) for row in REPLICATION_CONTROLLERS),
     *(("Pod: " + row[0], *row[1:]) for row in PODS),
     *(("Job: " + row[0], *row[1:]) for row in JOBS),
     *AT_ONCE,
