@@ -1,15 +1,18 @@
 """The one module that starts processes: a list of words, never a shell line, in a process group of its own.
 
 Output is read while it comes, so that nothing is lost when the time is over, and the whole group is ended then.
+What left the group (``setsid``) is found by a mark in its environment, where the caller wants that and on Linux.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -41,17 +44,21 @@ def run(
     timeout: timedelta | None = None,
     on_line: Callable[[str], None] | None = None,
     on_start: Callable[[Callable[[], None]], object] | None = None,
+    with_strays: bool = False,
 ) -> Finished:
     """Run ``argv`` to its end and return how it ended; a missing program raises FileNotFoundError.
 
     ``on_line`` gets each line of both streams as it comes, without its newline; ``on_start`` gets a function that ends
     the whole process group, for another thread to call. When ``timeout`` is over, or the caller is interrupted, the
-    group gets SIGTERM and, five seconds later, SIGKILL.
+    group gets SIGTERM and, five seconds later, SIGKILL; ``with_strays`` (for which ``env`` must be given) also what it
+    started outside of the group.
     """
+    # A name of its own each time: a run inside of a run keeps both.
+    mark = f"CODEXCTL_STARTED_BY_{secrets.token_hex(8)}" if with_strays and env is not None else ""
     # The exact environment is the caller's choice: None inherits ours.
     child = subprocess.Popen(
         list(argv),
-        env=dict(env) if env is not None else None,
+        env={**env, **({mark: "1"} if mark else {})} if env is not None else None,
         cwd=cwd,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -68,15 +75,15 @@ def run(
     for thread in threads:
         thread.start()
     if on_start is not None:
-        on_start(lambda: _end_group(child))
+        on_start(lambda: _end(child, mark))
     timed_out = False
     try:
         child.wait(timeout.total_seconds() if timeout is not None else None)
     except subprocess.TimeoutExpired:
         timed_out = True
-        _end_group(child)
+        _end(child, mark)
     except BaseException:
-        _end_group(child)
+        _end(child, mark)
         raise
     # An orphan that still holds stdout must not keep us: the process itself has ended.
     for thread in threads:
@@ -123,14 +130,46 @@ def _feed(stream: IO[bytes], data: bytes) -> None:
         pass
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+def _end(child: subprocess.Popen[bytes], mark: str) -> None:
+    strays: dict[int, str] = {}
+    # Twice for good: the last look may have been too early for what was just being started.
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        if mark:
+            strays |= _strays(child.pid, mark)
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-        except ProcessLookupError:
-            break
-        try:
+        for pid, began in strays.items():
+            if _began(_status(pid)) == began:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+        with suppress(subprocess.TimeoutExpired):
             child.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
     child.wait()
+
+
+def _strays(root: int, mark: str) -> dict[int, str]:
+    """Processes outside of the group ``root`` that descend from it or have ``mark`` in their environment, and when each
+    began."""
+    known = {int(folder.name): _status(int(folder.name)) for folder in Path("/proc").glob("[0-9]*")}
+    found = {root}
+    for pid in known:
+        with suppress(OSError):
+            if mark.encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                found.add(pid)
+    while below := {pid for pid, words in known.items() if words and int(words[1]) in found} - found:
+        found |= below
+    return {pid: _began(words) for pid, words in known.items() if pid in found and words and int(words[2]) != root}
+
+
+def _status(pid: int) -> list[str]:
+    """State, parent, group and so on of a process, empty where it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return []
+    # "pid (name) state parent group ...": the name may hold blanks and brackets.
+    return text.rpartition(")")[2].split()
+
+
+def _began(words: list[str]) -> str:
+    return words[19] if words else ""

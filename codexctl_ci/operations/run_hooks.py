@@ -61,6 +61,7 @@ class RunProcess(Protocol):
         stdin: bytes = b"",
         timeout: timedelta | None = None,
         on_line: Callable[[str], None] | None = None,
+        with_strays: bool = False,
     ) -> Ended: ...
 
 
@@ -129,7 +130,13 @@ class Hooks:
 
         try:
             ended = self.run_process(
-                _BASH, env=self.environ, cwd=self.root, stdin=script.encode(), timeout=timeout, on_line=show
+                _BASH,
+                env=self.environ,
+                cwd=self.root,
+                stdin=script.encode(),
+                timeout=timeout,
+                on_line=show,
+                with_strays=True,
             )
         except FileNotFoundError:
             raise HookFailed("bash is missing", obj=f"hook {title}", hint="install bash where this runs") from None

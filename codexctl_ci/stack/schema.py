@@ -125,7 +125,7 @@ class HookStep(Section):
     name: str = ""
     """How the log calls it."""
     run: str | None = None
-    """A bash script."""
+    """A bash script. Its last command tells whether it failed; with `set -e` any."""
     use: str | None = key(default=None, examples=BUILT_IN_HOOKS)
     """A built-in action."""
     with_: TextMap = key(factory=dict, spelled="with")

@@ -106,10 +106,19 @@ def test_step_that_may_fail_is_a_warning_and_is_not_repeated(tmp_path: Path, cap
     assert "going on" in caplog.text
 
 
-def test_timeout_ends_the_whole_process_group(tmp_path: Path) -> None:
-    script = "bash -c 'echo $$ > child; sleep 60' & wait"
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("bash -c 'echo $$ > child; sleep 60' & wait", id="in the background"),
+        pytest.param("setsid bash -c 'echo $$ > child; sleep 60' & wait", id="in a session of its own"),
+        pytest.param("(setsid bash -c 'echo $$ > child; sleep 60' &); sleep 60", id="without a parent"),
+        pytest.param("setsid env -i bash -c 'echo $$ > child; /bin/sleep 60' & wait", id="without an environment"),
+        pytest.param("(setsid bash -c 'trap : TERM; echo $$ > child; sleep 60; sleep 60' &); sleep 60", id="deaf"),
+    ],
+)
+def test_timeout_ends_everything_that_a_script_started(tmp_path: Path, script: str) -> None:
     with pytest.raises(HookFailed, match="did not end within"):
-        hooks(tmp_path).run("beforeAll", "", [Step(run=script, timeout=timedelta(seconds=0.5))])
+        hooks(tmp_path).run("beforeAll", "", [Step(run=script, timeout=timedelta(seconds=1))])
     child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
     # A zombie that nobody has collected yet is as dead as one that is gone.
     assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
