@@ -18,7 +18,8 @@ from codexctl_ci.operations.slot_lock import OperationLock
 from codexctl_ci.operations.slot_namespace import ForeignNamespace, StuckNamespace, delete_namespace
 from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.ports import ClusterApi
-from codexctl_ci.slots.claims import parse_key
+from codexctl_ci.slots.claims import Claim, parse_key
+from codexctl_ci.slots.queue import View
 from codexctl_ci.slots.records import SlotRecord, SlotState, cleaning, freed
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,15 @@ def clean_slots(
         else:
             outcomes.append(_clean_one(store, record, request, go or GoTool(store)))
     return outcomes
+
+
+def unreadable_slots(view: View, claim: Claim | None = None) -> list[CleanedSlot]:
+    """Slots (that may be ``claim``'s, where it is given) of which nothing is known, so that nothing is done to them."""
+    return [
+        CleanedSlot(slot.slot, "", "failed", str(slot.error).replace("\n  next: ", "; "))
+        for _, slot in sorted(view.unreadable.items())
+        if claim is None or slot.may_be_of(claim)
+    ]
 
 
 def kept_because(record: SlotRecord, store: SlotStore, unsaved: Callable[[SlotRecord], str]) -> str:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from codexctl_ci.durations import format_duration
 from codexctl_ci.errors import CodexctlError
-from codexctl_ci.operations.cleanup import CleanedSlot, CleanupRequest, clean_slots
+from codexctl_ci.operations.cleanup import CleanedSlot, CleanupRequest, clean_slots, unreadable_slots
 from codexctl_ci.operations.go_tool import GoTool
 from codexctl_ci.operations.overdue_agent import end_overdue_agent, is_overdue
 from codexctl_ci.operations.slot_namespace import EPOCH, namespace_ref
@@ -51,7 +51,7 @@ def collect(
     keep the others: its outcome is ``failed`` then. With ``dry_run`` nothing is written anywhere.
     """
     view = store.view()
-    done: list[CleanedSlot] = []
+    done = unreadable_slots(view)
     for _, record in sorted(view.slots.items()):
         done += _one(store, record, request, go or GoTool(store), tracker, unsaved)
     done += _claims(store, view, request)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from codexctl_ci.errors import ConfigError
 from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.slots.claims import Claim
-from codexctl_ci.slots.queue import slot_of
+from codexctl_ci.slots.queue import readable_slot_of, slot_of
 from codexctl_ci.slots.records import SlotRecord
 
 
@@ -20,7 +20,7 @@ def link_pull(store: SlotStore, owner: Claim, pr: int, *, epoch: int = 0) -> Slo
     record = slot_of(view, owner)
     if record is None:
         raise ConfigError(f"{owner} has no slot", hint="run ci ensure-slot first; manage-env list shows all slots")
-    other = slot_of(view, Claim(store.env, "pr", pr))
+    other = readable_slot_of(view, Claim(store.env, "pr", pr))
     if other is not None and other.slot != record.slot:
         raise ConfigError(
             f"pull request #{pr} has slot {other.slot}, {owner} has slot {record.slot}",

@@ -12,6 +12,7 @@ from codexctl_ci.slots.claims import Claim
 from codexctl_ci.slots.leases import (
     API_VERSION,
     KIND,
+    UnreadableRecord,
     claim_from_lease,
     claim_name,
     claim_to_lease,
@@ -22,9 +23,10 @@ from codexctl_ci.slots.leases import (
     slot_from_lease,
     slot_name,
     slot_to_lease,
+    unreadable_slot,
 )
 from codexctl_ci.slots.queue import View, slot_of
-from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState
+from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState, UnreadableSlot
 from codexctl_ci.stack.objects import Manifest
 
 _TRIES = 20
@@ -49,19 +51,26 @@ class SlotStore:
         return self.view_of(self.leases()[0])
 
     def view_of(self, leases: Iterable[Manifest]) -> View:
-        """The records of this environment among ``leases``."""
+        """The records of this environment among ``leases``, those of slots that can't be read apart."""
         slots: dict[int, SlotRecord] = {}
+        unreadable: dict[int, UnreadableSlot] = {}
         claims: dict[str, ClaimRecord] = {}
         for lease in leases:
             if is_slot(lease):
-                record = slot_from_lease(lease)
+                try:
+                    record = slot_from_lease(lease)
+                except UnreadableRecord as error:
+                    found = unreadable_slot(lease, error)
+                    if found.env == self.env:
+                        unreadable[found.slot] = found
+                    continue
                 if record.env == self.env:
                     slots[record.slot] = record
             else:
                 claim = claim_from_lease(lease)
                 if claim.claim.env == self.env:
                     claims[claim.claim.key] = claim
-        return View(slots, claims)
+        return View(slots, claims, unreadable=unreadable)
 
     def find(self, claim: Claim) -> SlotRecord | None:
         """The slot that ``claim`` has."""

@@ -21,6 +21,7 @@ from codexctl_ci.slots.records import (
     SlotRecord,
     SlotState,
     SourceTree,
+    UnreadableSlot,
 )
 from codexctl_ci.stack.objects import Manifest, Ref
 
@@ -29,6 +30,10 @@ RECORD = "codexctl.io/record"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 TOOL = "codexctl-ci"
 PROJECT, ENV, SLOT, CLAIM = "codexctl.io/project", "codexctl.io/env", "codexctl.io/slot", "codexctl.io/claim"
+
+
+class UnreadableRecord(CodexctlError):
+    """Somebody made the record of a slot or claim into something else."""
 
 
 def slug(text: str) -> str:
@@ -131,11 +136,14 @@ def slot_to_lease(record: SlotRecord, namespace: str) -> Manifest:
 
 
 def slot_from_lease(lease: Manifest) -> SlotRecord:
-    """The record in a slot's Lease. Raises CodexctlError where it is newer than we know, or is none."""
+    """The record in a slot's Lease. Raises UnreadableRecord where it is none, CodexctlError where it is newer than we
+    know."""
     body = _body(lease)
     labels = lease["metadata"]["labels"]
     try:
         agent, lock = body.get("agent"), body.get("lock")
+        if body.get("claim"):
+            parse_key(body["claim"])
         prepared, tree = body.get("prepared") or {}, body.get("tree") or {}
         return SlotRecord(
             project=labels[PROJECT],
@@ -191,8 +199,16 @@ def slot_from_lease(lease: Manifest) -> SlotRecord:
             else None,
             resource_version=lease["metadata"].get("resourceVersion", ""),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(lease, f"{type(error).__name__}: {error}") from None
+
+
+def unreadable_slot(lease: Manifest, error: UnreadableRecord) -> UnreadableSlot:
+    """What a slot's Lease still says where its record can't be read. Raises ``error`` where it names no slot."""
+    labels, spec = lease["metadata"]["labels"], lease.get("spec") or {}
+    if ENV not in labels or not labels[SLOT].isdecimal():
+        raise error
+    return UnreadableSlot(labels[ENV], int(labels[SLOT]), str(spec.get("holderIdentity") or ""), error)
 
 
 def claim_to_lease(record: ClaimRecord, project: str, namespace: str) -> Manifest:
@@ -234,7 +250,7 @@ def claim_from_lease(lease: Manifest) -> ClaimRecord:
             uid=meta.get("uid", ""),
             resource_version=meta.get("resourceVersion", ""),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(lease, f"{type(error).__name__}: {error}") from None
 
 
@@ -278,8 +294,8 @@ def _body(lease: Manifest) -> dict[str, Any]:
     return found
 
 
-def _unreadable(lease: Manifest, reason: str) -> CodexctlError:
-    return CodexctlError(
+def _unreadable(lease: Manifest, reason: str) -> UnreadableRecord:
+    return UnreadableRecord(
         "the slot record cannot be read",
         obj=f"Lease/{lease['metadata'].get('name')}",
         reason=reason,

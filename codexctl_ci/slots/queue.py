@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from codexctl_ci.slots.claims import Claim
-from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState
+from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState, UnreadableSlot
 
 SETTLING = timedelta(seconds=1.2)
 """How long after its creation a claim's place among others of the same second may still change: the API server's
@@ -31,6 +31,7 @@ class View:
     claims: Mapping[str, ClaimRecord] = field(default_factory=dict)
     taken: Collection[int] = ()
     """Slots that somebody outside of our records holds."""
+    unreadable: Mapping[int, UnreadableSlot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,19 @@ def next_action(view: View, ask: Ask, now: datetime, stale: Collection[str] = ()
 
 
 def slot_of(view: View, claim: Claim) -> SlotRecord | None:
-    """The slot that ``claim`` has, by its own key first, else by a number linked to it."""
+    """The slot that ``claim`` has, by its own key first, else by a number linked to it.
+
+    Raises UnreadableRecord where it may have one whose record can't be read.
+    """
+    held = readable_slot_of(view, claim)
+    for slot in view.unreadable.values():
+        if held is None and slot.may_be_of(claim):
+            raise slot.error
+    return held
+
+
+def readable_slot_of(view: View, claim: Claim) -> SlotRecord | None:
+    """The same, as far as records can be read."""
     held = [record for record in view.slots.values() if record.belongs_to(claim)]
     held.sort(key=lambda record: (record.claim != claim.key, record.slot))
     return held[0] if held else None
@@ -129,6 +142,7 @@ def slot_of(view: View, claim: Claim) -> SlotRecord | None:
 def waiting(view: View, stale: Collection[str] = ()) -> list[ClaimRecord]:
     """Claims without a slot whose runs are alive, in the order they came."""
     owners = {record.claim for record in view.slots.values() if record.state is SlotState.LEASED}
+    owners |= {slot.claim for slot in view.unreadable.values()}
     gone, spent = owners | set(stale), _spent(view)
     found = [claim for key, claim in view.claims.items() if key not in gone and claim.uid not in spent]
     return sorted(found, key=lambda claim: (claim.created or _NEVER, claim.uid))
@@ -136,15 +150,14 @@ def waiting(view: View, stale: Collection[str] = ()) -> list[ClaimRecord]:
 
 def free_slots(view: View, limit: int, need: int) -> list[int]:
     """Slots that can be taken, in the order they became free. Without a limit as many as ``need``."""
+    taken = set(view.taken) | set(view.unreadable)
     numbers = set(view.slots)
     if limit:
         numbers = set(range(1, limit + 1))
     else:
-        numbers |= set(range(1, len(numbers) + len(set(view.taken)) + need + 1))
+        numbers |= set(range(1, len(numbers) + len(taken) + need + 1))
     usable = [
-        number
-        for number in numbers
-        if number not in view.taken and (number not in view.slots or view.slots[number].free)
+        number for number in numbers if number not in taken and (number not in view.slots or view.slots[number].free)
     ]
     return sorted(usable, key=lambda number: (_freed(view, number), number))
 

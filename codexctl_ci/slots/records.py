@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from codexctl_ci.errors import CodexctlError
 from codexctl_ci.slots.claims import Claim
 
 SCHEMA = 1
@@ -134,6 +135,21 @@ class SlotRecord:
     def unpublished(self) -> bool:
         """Whether an agent ran here and what it did was not published."""
         return self.agent is not None and not self.agent.published
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSlot:
+    """A slot whose record can't be read, and why: it is nobody's to take, use or clean. ``claim`` is the key of the
+    claim that has it, as far as can be told, empty where none."""
+
+    env: str
+    slot: int
+    claim: str
+    error: CodexctlError
+
+    def may_be_of(self, claim: Claim) -> bool:
+        """Whether it can be the claim's slot. Which pull request is linked to it nobody knows."""
+        return claim.kind == "pr" or self.claim == claim.key or (claim.kind == "slot" and claim.number == self.slot)
 
 
 @dataclass(frozen=True, slots=True)

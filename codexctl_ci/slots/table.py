@@ -8,15 +8,19 @@ from datetime import datetime, timedelta
 from codexctl_ci.durations import format_duration
 from codexctl_ci.slots.claims import parse_key
 from codexctl_ci.slots.queue import View, waiting
-from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState
+from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState, UnreadableSlot
 
 HEADINGS = ("SLOT", "FOR", "STATE", "AGE", "EXPIRES", "HOLDER", "NAMESPACE", "LINK")
 
 
 def rows(view: View, now: datetime) -> list[tuple[str, ...]]:
-    """One row a slot that isn't free, then one for each waiting claim, as ``HEADINGS`` name them."""
+    """One row a slot that isn't free or can't be read, then one for each waiting claim, as ``HEADINGS`` name them."""
     used = [record for _, record in sorted(view.slots.items()) if not record.free]
-    return [_slot_row(record, now) for record in used] + [_claim_row(claim, now) for claim in waiting(view)]
+    return [
+        *(_slot_row(record, now) for record in used),
+        *(_unreadable_row(slot) for _, slot in sorted(view.unreadable.items())),
+        *(_claim_row(claim, now) for claim in waiting(view)),
+    ]
 
 
 def format_table(cells: Sequence[Sequence[str]], headings: Sequence[str] = HEADINGS) -> str:
@@ -38,6 +42,7 @@ def holders(view: View, limit: int, now: datetime) -> str:
             lock = f", {record.lock.what} going on" if record.lock else ""
             reason = f": {record.reason}" if record.reason else ""
             lines.append(f"  slot {number}: {record.state.value}, {_whom(record)} {since}{run}{lock}{reason}")
+    lines += [f"  slot {number}: its record cannot be read" for number in sorted(view.unreadable)]
     lines += [f"  slot {number}: held outside of these records (Go tool)" for number in sorted(view.taken)]
     lines += [
         f"  waiting: {claim.claim} for {_age(claim.created, now)}, run {claim.holder or '-'}" for claim in waiting(view)
@@ -66,6 +71,10 @@ def _slot_row(record: SlotRecord, now: datetime) -> tuple[str, ...]:
         record.namespace,
         record.link or "-",
     )
+
+
+def _unreadable_row(slot: UnreadableSlot) -> tuple[str, ...]:
+    return (str(slot.slot), slot.claim or "-", f"unreadable: {slot.error.reason}", "-", "-", "-", "-", "-")
 
 
 def _claim_row(claim: ClaimRecord, now: datetime) -> tuple[str, ...]:

@@ -17,20 +17,25 @@ if TYPE_CHECKING:
     from codexctl_ci.ports import IssueTracker
     from codexctl_ci.slots.records import SlotRecord
 
+    _Found = tuple[Slots, Sequence[SlotRecord], Sequence[CleanedSlot]]
+
 log = logging.getLogger(__name__)
 
 
 def cleanup(inv: Invocation) -> None:
     """``manage-env cleanup``: the slot of --slot, --issue or --pr, or --all. Work that isn't published is kept."""
     from codexctl_ci.cli.wiring.slots import open_slots, require_claim
+    from codexctl_ci.operations.cleanup import unreadable_slots
 
     slots = open_slots(inv)
     view = slots.store.view()
     used = [record for _, record in sorted(view.slots.items()) if not record.free]
+    claim = None
     if not inv.settings[o.ALL]:
         claim = require_claim(inv, slots.store.env)
         used = [record for record in used if _matches(record, claim.key, claim.kind, claim.number)]
-    _clean(inv, [(slots, used)], "asked for by hand" if not inv.in_actions else "asked for by a workflow")
+    found = [(slots, used, unreadable_slots(view, claim))]
+    _clean(inv, found, "asked for by hand" if not inv.in_actions else "asked for by a workflow")
 
 
 def cleanup_issue(inv: Invocation) -> None:
@@ -67,13 +72,14 @@ def gc(inv: Invocation) -> None:
 
 
 def _clean_for(inv: Invocation, kind: str, number: int) -> None:
-    from codexctl_ci.slots.claims import claim_for
+    from codexctl_ci.operations.cleanup import unreadable_slots
+    from codexctl_ci.slots.claims import Claim, claim_for
 
     tracker = _tracker(inv)
     closed = False
     if tracker is not None:
         closed = (tracker.issue_state(number) if kind == "issue" else tracker.pull_state(number)) == "closed"
-    found: list[tuple[Slots, list[SlotRecord]]] = []
+    found: list[_Found] = []
     for slots in _environments(inv, all_of_them=inv.settings[o.INCLUDE_AI_REPAIR]):
         owner = claim_for(
             slots.store.env,
@@ -87,7 +93,8 @@ def _clean_for(inv: Invocation, kind: str, number: int) -> None:
             for _, record in sorted(view.slots.items())
             if not record.free and (_matches(record, owner.key if owner else "", kind, number))
         ]
-        found.append((slots, records))
+        claim = owner or Claim(slots.store.env, "issue" if kind == "issue" else "pr", number)
+        found.append((slots, records, unreadable_slots(view, claim)))
     what = "issue" if kind == "issue" else "pull request"
     _clean(inv, found, f"{what} #{number} is {'closed' if closed else 'done'}", force=closed)
     if inv.settings[o.CLOSE_ISSUE]:
@@ -124,14 +131,13 @@ def _tracker(inv: Invocation) -> IssueTracker | None:
     return Tracker(github) if github else None
 
 
-def _clean(
-    inv: Invocation, found: Iterable[tuple[Slots, Sequence[SlotRecord]]], reason: str, *, force: bool = False
-) -> None:
+def _clean(inv: Invocation, found: Iterable[_Found], reason: str, *, force: bool = False) -> None:
     from codexctl_ci.cli.wiring.slot_cleaning import remove_rendered, unsaved_work
     from codexctl_ci.operations.cleanup import CleanupRequest, clean_slots
 
     done: list[CleanedSlot] = []
-    for slots, records in found:
+    for slots, records, unreadable in found:
+        done += unreadable
         request = CleanupRequest(
             reason=reason,
             force=force or inv.settings[o.FORCE],

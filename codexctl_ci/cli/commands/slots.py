@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.errors import ConfigError
-from codexctl_ci.slots.records import SlotRecord
+from codexctl_ci.slots.records import SlotRecord, UnreadableSlot
 
 if TYPE_CHECKING:
     from codexctl_ci.operations.ensure_ready import Wanted
@@ -152,16 +152,21 @@ def list_slots(inv: Invocation) -> None:
     slots = open_slots(inv)
     found: list[tuple[str, ...]] = []
     records: list[dict[str, object]] = []
+    unreadable: list[UnreadableSlot] = []
     environments = [slots.store.env] if inv.settings[o.ENVIRONMENT] else SLOT_ENVIRONMENTS
     leases, _ = slots.store.leases()
     for env in environments:
         view = slots_of(inv, slots.project, slots.cluster, env=env).store.view_of(leases)
         found += [(env, *row) for row in rows(view, slots.cluster.now())]
         records += [_as_json(record) for _, record in sorted(view.slots.items())]
+        unreadable += view.unreadable.values()
     if inv.settings[o.OUTPUT] == "json":
+        records += [_unreadable_as_json(slot) for slot in unreadable]
         inv.print(json.dumps({"slots": records}, indent=2))
-        return
-    inv.print(format_table(found, ("ENV", *HEADINGS)) if found else "no slot is in use")
+    else:
+        inv.print(format_table(found, ("ENV", *HEADINGS)) if found else "no slot is in use")
+    for slot in unreadable:
+        raise slot.error
 
 
 def set_slot(inv: Invocation) -> None:
@@ -190,3 +195,7 @@ def _as_json(record: SlotRecord) -> dict[str, object]:
     from codexctl_ci.slots.leases import slot_body
 
     return {"env": record.env, "slot": record.slot, "epoch": record.epoch, **slot_body(record)}
+
+
+def _unreadable_as_json(slot: UnreadableSlot) -> dict[str, object]:
+    return {"env": slot.env, "slot": slot.slot, "state": "unreadable", "reason": str(slot.error)}

@@ -54,7 +54,11 @@ def _places(inv: Invocation, project: Project, server: ClusterApi) -> Iterator[t
         yield project, server
         return
     slots = slots_of(inv, project, server)
-    for record in slots.store.view().slots.values():
+    view = slots.store.view()
+    for unreadable in view.unreadable.values():
+        # What it runs can't be seen.
+        raise unreadable.error
+    for record in view.slots.values():
         if not record.free:
             yield slots.in_slot(record), deployer(server, record)
 

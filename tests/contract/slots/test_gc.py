@@ -13,7 +13,17 @@ from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.gc import GcRequest, collect
 from codexctl_ci.operations.slot_namespace import EPOCH
 from codexctl_ci.slots.claims import Claim
-from codexctl_ci.slots.leases import ENV, MANAGED_BY, PROJECT, SLOT, TOOL
+from codexctl_ci.slots.leases import (
+    ENV,
+    MANAGED_BY,
+    PROJECT,
+    RECORD,
+    SLOT,
+    TOOL,
+    UnreadableRecord,
+    lease_ref,
+    slot_name,
+)
 from codexctl_ci.slots.records import AgentRun, ClaimRecord, SlotState
 from sandbox.state import State
 from tests.support.projects import write_files
@@ -41,6 +51,17 @@ class Tracker:
 def gc(scene: SlotScene, tracker: Tracker, *, dry_run: bool = False) -> list[tuple[int, str]]:
     done = collect(scene.store(), GcRequest(dry_run=dry_run), go=scene.go(), tracker=tracker)
     return [(one.slot, one.outcome) for one in done]
+
+
+def commands_environment(scene: SlotScene, sandbox: State, root: Path) -> dict[str, str]:
+    """What a command needs to work on the scene's slots."""
+    services = f"project: {scene.project}\nnamespace: {{patterns: {{ai-staging: {scene.namespace}}}}}\n"
+    write_files(root, {"services.yaml": services})
+    return {
+        "KUBECONFIG": str(sandbox.kubeconfig),
+        "HOME": str(root),
+        "CODEXCTL_CONFIG": str(root / "services.yaml"),
+    }
 
 
 def test_slots_of_closed_issues_go_expired_or_not(scene: SlotScene) -> None:
@@ -120,12 +141,7 @@ def test_collector_that_cannot_ask_github_ends_red(
     scene: SlotScene, sandbox: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene.ensure(7)
-    services = f"project: {scene.project}\nnamespace: {{patterns: {{ai-staging: {scene.namespace}}}}}\n"
-    write_files(tmp_path, {"services.yaml": services})
-    environ = {
-        "KUBECONFIG": str(sandbox.kubeconfig),
-        "HOME": str(tmp_path),
-        "CODEXCTL_CONFIG": str(tmp_path / "services.yaml"),
+    environ = commands_environment(scene, sandbox, tmp_path) | {
         "GITHUB_API_URL": f"{sandbox.github}/api/v3",
         "CODEXCTL_REPO": "acme/no-such",
         "CODEXCTL_GH_PAT": "ghp_thisTokenIsNoGood0000000000000000000",
@@ -134,6 +150,29 @@ def test_collector_that_cannot_ask_github_ends_red(
     said = capsys.readouterr()
     assert "slot 1" in said.out and "401" in said.err and "CODEXCTL_GH_PAT" in said.err
     assert scene.records()[1].state is SlotState.LEASED
+
+
+def test_record_that_cannot_be_read_holds_up_nobody_else_and_is_shown(
+    scene: SlotScene, sandbox: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for issue in (7, 8, 9):
+        scene.ensure(issue)
+    broken = lease_ref(scene.namespace, slot_name(scene.project, "ai", 1))
+    scene.cluster.patch(broken, {"metadata": {"annotations": {RECORD: "{{{"}}})
+    assert gc(scene, Tracker(closed={7, 8})) == [(1, "failed"), (2, "freed")]
+    assert scene.namespace_object(scene.namespace_of(1)) is not None
+    assert scene.ensure(10).record.slot == 2
+    with pytest.raises(UnreadableRecord, match=broken.name):
+        scene.ensure(7)
+    environ = commands_environment(scene, sandbox, tmp_path)
+    for words in (["list"], ["list", "-o", "json"], ["gc"], ["cleanup", "--issue", "7"], ["cleanup", "--all"]):
+        assert main(["manage-env", *words], environ) == 1
+        said = capsys.readouterr()
+        assert "issue-9" in said.out or "issue #9" in said.out or words[0] != "list"
+        assert "unreadable" in said.out or words[0] != "list"
+        assert broken.name in said.err and "repair its annotation" in said.err
+    assert [(slot, record.free) for slot, record in scene.records().items()] == [(2, True), (3, True)]
+    assert main(["manage-env", "cleanup", "--issue", "9"], environ) == 0
 
 
 def test_dirty_slot_is_tried_again(scene: SlotScene) -> None:

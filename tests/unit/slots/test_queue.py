@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from codexctl_ci.slots.claims import Claim
+from codexctl_ci.slots.leases import UnreadableRecord
 from codexctl_ci.slots.queue import (
     SETTLING,
     Aim,
@@ -20,7 +23,7 @@ from codexctl_ci.slots.queue import (
     next_action,
     waiting,
 )
-from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState, cleaning, freed, leased_to
+from codexctl_ci.slots.records import ClaimRecord, SlotRecord, SlotState, UnreadableSlot, cleaning, freed, leased_to
 
 T0 = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -53,6 +56,19 @@ def view(slots: list[SlotRecord] = [], claims: list[ClaimRecord] = [], taken: se
 def test_claim_that_has_a_slot_finds_it() -> None:
     mine = held(2, 7)
     assert next_action(view([held(1, 5), mine], [waits(7)]), Ask(claim(7), 2), LATER) == Found(mine)
+
+
+def test_slot_that_cannot_be_read_is_nobodys_and_keeps_only_those_it_may_belong_to() -> None:
+    broken = UnreadableSlot("ai", 1, claim(5).key, UnreadableRecord("the slot record cannot be read"))
+    seen = replace(view([held(2, 6)], [waits(5), waits(6)]), unreadable={1: broken})
+    assert waiting(seen) == []
+    assert next_action(seen, Ask(claim(6), 3), LATER) == Found(held(2, 6))
+    assert next_action(seen, Ask(claim(7), 3), LATER) == Join(3)
+    assert next_action(seen, Ask(claim(7)), LATER) == Join(3)
+    assert next_action(seen, Ask(claim(7), 2), LATER) == Join(0)
+    for other in (claim(5), Claim("ai", "slot", 1), Claim("ai", "pr", 12)):
+        with pytest.raises(UnreadableRecord):
+            next_action(seen, Ask(other, 3), LATER)
 
 
 def test_first_claim_joins_with_the_slot_it_would_get() -> None:

@@ -12,6 +12,7 @@ from codexctl_ci.errors import CodexctlError
 from codexctl_ci.slots.claims import Claim, claim_for, issue_of_branch, parse_key
 from codexctl_ci.slots.leases import (
     RECORD,
+    UnreadableRecord,
     claim_from_lease,
     claim_name,
     claim_to_lease,
@@ -79,11 +80,22 @@ def test_record_of_a_later_version_is_refused_with_what_to_do() -> None:
         slot_from_lease(lease)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema":1,"state":"odd","namespace":"x"}', '{"schema":1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"schema":1,"state":"odd","namespace":"x"}',
+        '{"schema":1}',
+        '{"schema":1,"state":"leased","namespace":"x","tree":"x"}',
+        '{"schema":1,"state":"leased","namespace":"x","claim":"x"}',
+    ],
+)
 def test_record_that_cannot_be_read_names_its_lease(text: str) -> None:
     lease = slot_to_lease(FULL, "state")
     lease["metadata"]["annotations"][RECORD] = text
-    with pytest.raises(CodexctlError, match="codexctl-shop-ai-slot-3"):
+    with pytest.raises(UnreadableRecord, match="codexctl-shop-ai-slot-3"):
         slot_from_lease(lease)
 
 
