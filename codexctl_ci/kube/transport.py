@@ -25,6 +25,7 @@ from codexctl_ci import __version__
 from codexctl_ci.errors import ApiError, Cause, ConfigError
 from codexctl_ci.kube.clock import ServerClock
 from codexctl_ci.kube.connection import Connection
+from codexctl_ci.kube.one_write import write_at_once
 from codexctl_ci.kube.retrying import RetryPolicy, passing
 
 log = logging.getLogger("codexctl_ci.kube")
@@ -250,7 +251,9 @@ def _open_pool(connection: Connection, connections: int) -> urllib3.PoolManager:
             options["assert_hostname"] = False
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     if not connection.proxy:
-        return urllib3.PoolManager(**options)
+        pools = urllib3.PoolManager(**options)
+        write_at_once(pools)
+        return pools
     parts = urlsplit(connection.proxy)
     if parts.scheme not in ("http", "https"):
         raise ConfigError(
@@ -264,7 +267,9 @@ def _open_pool(connection: Connection, connections: int) -> urllib3.PoolManager:
             proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         )
     bare = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-    return urllib3.ProxyManager(bare, proxy_headers=proxy_headers, **options)
+    proxied = urllib3.ProxyManager(bare, proxy_headers=proxy_headers, **options)
+    write_at_once(proxied)
+    return proxied
 
 
 def error_from(status: int, body: bytes, what: str, obj: str, ambiguous: bool) -> ApiError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,6 +12,7 @@ import yaml
 from codexctl_ci.errors import ApiError
 from codexctl_ci.kube.client import Cluster
 from codexctl_ci.stack.objects import Ref, ref_of
+from sandbox.demo.look import until
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "cluster" / "runner.yaml"
 EXAMPLE = "pantry"
@@ -44,14 +44,14 @@ def shipped_runner(cluster: Cluster, project: str) -> Iterator[Cluster]:
 
 def _await_policy(runner: Cluster, project: str) -> None:
     """Roles and policies take a moment to be in force."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+
+    def refused() -> bool:
         try:
             runner.list("v1", "Namespace", labels="no=such")
             runner.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"not-{project}-probe"}})
             runner.delete(Ref("v1", "Namespace", f"not-{project}-probe"))
         except ApiError as error:
-            if "alone" in str(error):
-                return
-        time.sleep(0.2)
-    raise AssertionError("the shipped policy never came into force")
+            return "alone" in str(error)
+        return False
+
+    until(refused, "the shipped policy is in force")

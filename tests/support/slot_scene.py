@@ -10,12 +10,14 @@ from codexctl_ci.kube.client import Cluster
 from codexctl_ci.operations.cleanup import CleanupRequest, clean_slot
 from codexctl_ci.operations.ensure_slot import EnsuredSlot, ensure_slot
 from codexctl_ci.operations.go_tool import GoTool
+from codexctl_ci.operations.lease_feed import LeaseFeed
 from codexctl_ci.operations.lease_slot import LeaseRequest
 from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.slots.claims import Claim
+from codexctl_ci.slots.leases import claim_from_lease, claim_name
 from codexctl_ci.slots.queue import Ask
-from codexctl_ci.slots.records import SlotRecord
+from codexctl_ci.slots.records import ClaimRecord, SlotRecord
 from codexctl_ci.stack.objects import Manifest, Ref
 
 PREFIX = "codex-env-"
@@ -59,6 +61,17 @@ class SlotScene:
     def ensure(self, issue: int = 0, *, cluster: ClusterApi | None = None, epoch: int = 0, **more: Any) -> EnsuredSlot:
         request = self.request(issue, **more)
         return ensure_slot(self.store(cluster), request, go=self.go(cluster), epoch=epoch)
+
+    def wait_for_claims(self, *issues: int) -> dict[int, ClaimRecord]:
+        """The claims of these issues, once all of them stand in the queue."""
+        feed = LeaseFeed(self.cluster, self.namespace, self.project)
+        wanted = {claim_name(self.project, Claim(self.env, "issue", issue)): issue for issue in issues}
+        try:
+            while not wanted.keys() <= feed.objects.keys():
+                assert feed.take(60), f"no claim comes any more: {sorted(feed.objects)} of {sorted(wanted)}"
+            return {issue: claim_from_lease(feed.objects[name]) for name, issue in wanted.items()}
+        finally:
+            feed.close()
 
     def clean(self, slot: int, *, cluster: ClusterApi | None = None, **more: object) -> SlotRecord:
         record = self.store().read(slot)

@@ -85,8 +85,7 @@ def test_waiting_claim_takes_a_freed_slot_at_once(scene: SlotScene) -> None:
 
     waiter = threading.Thread(target=wait)
     waiter.start()
-    while len(scene.store().view().claims) < 2:
-        time.sleep(0.02)
+    scene.wait_for_claims(2)
     scene.clean(1)
     freed = time.monotonic()
     waiter.join(20)

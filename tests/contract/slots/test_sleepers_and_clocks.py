@@ -18,7 +18,7 @@ from sandbox.state import State
 from tests.support.slot_scene import SlotScene
 
 SLEEPER = """
-import sys, time
+import sys
 from codexctl_ci.kube.client import Cluster
 from codexctl_ci.kube.kubeconfig import load_connection
 from codexctl_ci.errors import CodexctlError
@@ -35,7 +35,6 @@ try:
             meta = {"name": f"sleeper-{number}", "namespace": lock.record.namespace}
             slot.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
             print(number, flush=True)
-            time.sleep(0.05)
 except CodexctlError as error:
     print("refused:", type(error).__name__, getattr(error, "status", ""), flush=True)
     sys.exit(error.exit_code)
@@ -112,7 +111,8 @@ def test_a_runners_clock_decides_nothing(scene: SlotScene, monkeypatch: pytest.M
 
 def test_contenders_get_slots_in_the_order_they_came(scene: SlotScene) -> None:
     """Small; the soak has 50 for 10 with 200 seeds."""
-    count, limit = 8, 2
+    limit, issues = 2, range(11, 19)
+    held = [scene.ensure(issue, limit=limit).record.slot for issue in (1, 2)]
     served: list[int] = []
 
     def contend(issue: int) -> None:
@@ -122,14 +122,15 @@ def test_contenders_get_slots_in_the_order_they_came(scene: SlotScene) -> None:
         assert len(owners) == len(set(owners)) <= limit
         scene.clean(ensured.record.slot)
 
-    runs = []
-    for issue in range(1, count + 1):
-        run = threading.Thread(target=contend, args=(issue,))
+    runs = [threading.Thread(target=contend, args=(issue,)) for issue in issues]
+    for run in runs:
         run.start()
-        runs.append(run)
-        time.sleep(1.1)
+    claims = scene.wait_for_claims(*issues)
+    for slot in held:
+        scene.clean(slot)
     for run in runs:
         run.join(200)
-    assert sorted(served) == list(range(1, count + 1))
+    came = sorted(issues, key=lambda issue: (claims[issue].created or scene.cluster.now(), claims[issue].uid))
+    assert sorted(served) == sorted(issues)
     # Two slots at a time: neighbours may change places, no more.
-    assert all(abs(place - issue) <= limit for place, issue in enumerate(served, 1)), served
+    assert all(abs(served.index(issue) - place) <= limit for place, issue in enumerate(came)), (served, came)
