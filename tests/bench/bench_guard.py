@@ -27,7 +27,7 @@ class _Api(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        time.sleep(_ANSWER_SECONDS)
+        time.sleep(_ANSWER_SECONDS)  # what is measured: a server that takes its time
         body = {"permission": "write", "user": {"login": "bob", "type": "User"}, "state": "open", "number": 7}
         data = json.dumps(body).encode()
         self.send_response(200)

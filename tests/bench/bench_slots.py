@@ -76,9 +76,7 @@ def _handover(scene: SlotScene) -> Row:
 
         waiter = threading.Thread(target=wait)
         waiter.start()
-        while f"ai/issue-{issue}" not in scene.store().view().claims:
-            time.sleep(0.02)
-        time.sleep(1.5)
+        scene.wait_for_claims(issue)
         scene.clean(min(slot for slot, record in scene.records().items() if not record.free))
         freed = time.monotonic()
         waiter.join()

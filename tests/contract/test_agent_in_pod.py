@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -66,7 +65,14 @@ class Pod:
     def place(self) -> PodPlace:
         return find_agent_place(lambda: self.cluster, self.namespace)
 
-    def run(self, model: Model, key: str = "1-77", place: PodPlace | None = None, **more: object) -> AgentEnding:
+    def run(
+        self,
+        model: Model,
+        key: str = "1-77",
+        place: PodPlace | None = None,
+        known: Callable[[str], None] = lambda thread: None,
+        **more: object,
+    ) -> AgentEnding:
         values: dict[str, object] = {
             "key": key,
             "prompt": "do the work",
@@ -76,7 +82,7 @@ class Pod:
         }
         self.lines: list[str] = []
         runtime = CodexRuntime(place or self.place(), "/workspace", self.lines.append, Pace(timedelta(seconds=0.1)))
-        return runtime.run(AgentRequest(**(values | more)), lambda thread: None)  # type: ignore[arg-type]
+        return runtime.run(AgentRequest(**(values | more)), known)  # type: ignore[arg-type]
 
     def shell(self, command: str) -> str:
         return self.kubectl("exec", "deployment/codex", "--", "sh", "-c", command)
@@ -167,13 +173,14 @@ def test_pod_that_is_taken_away_is_an_infra_error(pod: Pod) -> None:
     with serve([[execute("sleep 600")], [say("never")]], pod.state.node_address) as model:
         place = pod.place()
 
+        known = threading.Event()
+
         def take_away() -> None:
-            model.arrived.wait(30)
-            time.sleep(1)
+            assert model.arrived.wait(60) and known.wait(60)
             place.destroy()
 
         threading.Thread(target=take_away).start()
-        ending = pod.run(model, place=place)
+        ending = pod.run(model, place=place, known=lambda thread: known.set())
     assert ending.conclusion == "infra_error"
     assert place.pod in ending.reason and ending.thread_id
 

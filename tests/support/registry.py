@@ -9,14 +9,17 @@ import json
 import socket
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import urllib3
+
+from sandbox.cluster.waiting import wait_for_port
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -173,19 +176,12 @@ def running_registry(folder: Path, auth: str = "") -> Iterator[TestRegistry]:
         child = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=stream, stderr=stream)
     try:
         http = urllib3.PoolManager(retries=urllib3.Retry(0))
-        _until_it_answers(http, f"http://127.0.0.1:{port}/v2/", child)
+        wait_for_port(("127.0.0.1", port), timedelta(seconds=20), partial(_alive, child, log))
         yield TestRegistry(f"127.0.0.1:{port}", log, http)
     finally:
         child.kill()
         child.wait()
 
 
-def _until_it_answers(http: urllib3.PoolManager, url: str, child: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end and child.poll() is None:
-        try:
-            http.request("GET", url)
-            return
-        except urllib3.exceptions.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError("docker-registry did not come up")
+def _alive(child: subprocess.Popen[bytes], log: Path) -> None:
+    assert child.poll() is None, log.read_text()[-2000:]

@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import subprocess
-import time
 import urllib.request
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +14,7 @@ from pathlib import Path
 from codexctl_ci.kube.client import Cluster
 from codexctl_ci.kube.kubeconfig import load_connection
 from sandbox.cluster.waiting import wait_for_port
+from sandbox.demo.look import until
 from sandbox.state import State
 
 _LIMIT = timedelta(seconds=60)
@@ -45,14 +45,15 @@ class SecondApiServer:
         context = ssl.create_default_context(cadata=self._connection.ca)
         headers = {"Authorization": f"Bearer {self._connection.token}"}
         wanted = urllib.request.Request(f"{self._connection.server}/readyz", headers=headers)
-        deadline = time.monotonic() + _LIMIT.total_seconds()
-        while True:
+
+        def ready() -> bool:
             try:
                 with urllib.request.urlopen(wanted, context=context, timeout=5):
-                    return
+                    return True
             except OSError:
-                assert time.monotonic() < deadline, "the second API server never got ready"
-                time.sleep(0.05)
+                return False
+
+        until(ready, "the second API server is ready", _LIMIT)
 
     def kill(self) -> None:
         """End it at once, with every stream that goes through it."""

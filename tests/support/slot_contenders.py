@@ -87,7 +87,7 @@ class Contest:
             self.faults.append(f"{len(self.served)} of {self.count} claims got a slot")
 
     def _contend(self, issue: int, delay: float, hold: float, patience: timedelta) -> None:
-        time.sleep(delay)
+        time.sleep(delay)  # the load itself: runs arrive when they arrive
         counting = Counting(self.cluster)
         store = SlotStore(counting, self.namespace, self.project, "ai")
         ask = Ask(Claim("ai", "issue", issue), self.limit)
@@ -106,7 +106,7 @@ class Contest:
             self._owners[record.slot] = issue
             self.requests += used
             self.served.append(Served(issue, record.slot, claim.created, used, len(self.served)))
-        time.sleep(hold)
+        time.sleep(hold)  # and keep a slot as long as they please
         with self._lock:
             del self._owners[record.slot]
         record = store.update(record.slot, lambda known: cleaning(known, "done"))
