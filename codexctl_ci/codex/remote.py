@@ -31,6 +31,7 @@ mkdir -p "$home/codexctl" || exit 1
 head -c "$2" >"$home/codexctl/agent.sh.$$" && mv "$home/codexctl/agent.sh.$$" "$home/codexctl/agent.sh" || exit 1
 echo "$home"
 """
+_KILLED = 128 + 9
 _CALL = timedelta(seconds=60)
 _TREE = timedelta(minutes=10)
 _READ_LIMIT = 64 * 1024
@@ -191,7 +192,10 @@ class Remote:
             try:
                 done = self.place.execute(argv, stdin=stdin, timeout=timeout or _CALL)
                 self._let_in = True
-                return done
+                if done.code != _KILLED:
+                    return done
+                # With its container, as it restarts: what the command said may be half of it.
+                raise ApiError("the command was killed", status=0, kind="Killed", obj=str(self.place))
             except ApiError as error:
                 patience.lost(error)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from codexctl_ci.codex.places import LocalPlace
 from codexctl_ci.errors import ApiError
 from codexctl_ci.ports import AgentEnding, ExecResult
 from tests.support.codex_runs import Outliving, Run, child, environment, request, work
@@ -67,6 +68,29 @@ class Flaky(Outliving):
             raise ApiError("the stream to the command broke", status=0, kind="StreamBroken")
         on_stdout(done.stdout)
         return ExecResult(done.code, b"", done.stderr)
+
+
+class Killing(LocalPlace):
+    """A place where the first command of each mode is killed with its container, half said."""
+
+    def __init__(self, env: dict[str, str], cwd: Path) -> None:
+        super().__init__(env, cwd)
+        self.killed: set[str] = set()
+
+    def execute(self, argv: Sequence[str], **options: object) -> ExecResult:  # type: ignore[override]
+        mode = argv[2] if argv[1].endswith("agent.sh") else ""
+        if mode in ("", "follow") or mode in self.killed:
+            return super().execute(argv, **options)  # type: ignore[arg-type]
+        self.killed.add(mode)
+        return ExecResult(128 + 9, b"fini", b"")
+
+
+def test_commands_that_are_killed_in_the_pod_are_repeated(work: Path) -> None:
+    with serve([[say("Title: all said")]]) as model:
+        place = Killing(environment(work), work)
+        ending = Run(work, place)(request(model))
+    assert (ending.conclusion, ending.final_message) == ("ended", "Title: all said")
+    assert {"state", "start", "put", "tree"} <= place.killed
 
 
 def test_lost_connections_lose_no_event_and_double_none(work: Path) -> None:
