@@ -77,7 +77,7 @@ class Killing(LocalPlace):
         super().__init__(env, cwd)
         self.killed: set[str] = set()
 
-    def execute(self, argv: Sequence[str], **options: object) -> ExecResult:  # type: ignore[override]
+    def execute(self, argv: Sequence[str], **options: object) -> ExecResult:
         mode = argv[2] if argv[1].endswith("agent.sh") else ""
         if mode in ("", "follow") or mode in self.killed:
             return super().execute(argv, **options)  # type: ignore[arg-type]
