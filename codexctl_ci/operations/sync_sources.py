@@ -131,7 +131,7 @@ def _at_a_glance(source: S, target: TargetSide[E, S]) -> str:
 
 
 def _write(source: S, target: TargetSide[E, S], written: Sequence[str], removed: Sequence[str]) -> None:
-    """Once more from the start where contact was lost: what arrived already is written over."""
+    """Once more from the start where it may have been contact that was lost: what arrived already is written over."""
     for attempt in range(1, _TRIES + 1):
         try:
             target.write(source, written, removed)
@@ -139,7 +139,7 @@ def _write(source: S, target: TargetSide[E, S], written: Sequence[str], removed:
         except ApiError as error:
             if not error.passing or attempt == _TRIES:
                 raise
-            log.warning("sources: contact was lost, copying again: %s", error.reason or error.what)
+            log.warning("sources: the copy did not arrive whole, copying again: %s", error.reason or error.what)
 
 
 def _require_clean(

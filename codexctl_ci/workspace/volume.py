@@ -45,7 +45,13 @@ _REMOVE = r"""
 mkdir -p "$1/src" "$1/state" && cd "$1/src" || exit 1
 tr '\n' '\0' | xargs -0 -r rm -rf --
 """
-_REMOVE_REPOSITORY = 'rm -rf "$1/src/.git"'
+# Of a folder where a file or a link must go nothing but empty folders is left by now.
+_MAKE_WAY = r"""
+cd "$1/src" && rm -rf .git || exit 1
+while IFS= read -r path; do
+  [ ! -d "$path" ] || [ -L "$path" ] || rm -rf "$path" || exit 1
+done
+"""
 _UNPACK = r"""
 cd "$1/src" || exit 1
 tar -x -f - || exit 1
@@ -118,14 +124,14 @@ class VolumeTree(TreeState):
 
     def write(self, source: Checkout, paths: Sequence[str], removals: Sequence[str]) -> None:
         """Remove files and the old ``.git``, then unpack the files at ``paths`` and the source's repository."""
-        self.pod.run(_REMOVE_REPOSITORY, self._place)
+        self.pod.run(_REMOVE, self._place, stdin=(_listed(removals),))
+        self.pod.run(_MAKE_WAY, self._place, stdin=(_listed(paths),))
         with source.members(paths) as members:
-            self.change(tar_of(members), removals)
+            self.pod.run(_UNPACK, self._place, stdin=tar_of(members))
 
     def change(self, archive: Iterable[bytes], removals: Sequence[str]) -> None:
         """Remove files, then unpack a tar stream over the tree."""
-        listed = b"".join(b"./" + _name(path) + b"\n" for path in removals)
-        self.pod.run(_REMOVE, self._place, stdin=(listed,))
+        self.pod.run(_REMOVE, self._place, stdin=(_listed(removals),))
         self.pod.run(_UNPACK, self._place, stdin=archive)
 
     def is_empty(self) -> bool:
@@ -152,7 +158,7 @@ class VolumeTree(TreeState):
         """The files at ``paths``, links as links. Raises BlockedByGuardrail where they are larger than allowed."""
         if not paths:
             return ()
-        listed = b"".join(b"./" + _name(path) + b"\n" for path in paths)
+        listed = _listed(paths)
         for attempt in range(1, _TRIES + 1):
             sink = _Bounded(max_bytes + MIB + 4096 * len(paths))
             try:
@@ -188,8 +194,8 @@ class _Bounded:
             self.data += piece
 
 
-def _name(path: str) -> bytes:
-    return path.encode("utf-8", "surrogateescape")
+def _listed(paths: Iterable[str]) -> bytes:
+    return b"".join(b"./" + path.encode("utf-8", "surrogateescape") + b"\n" for path in paths)
 
 
 def _read_listing(lines: Iterable[str], where: str) -> dict[str, Entry]:

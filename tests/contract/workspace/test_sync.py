@@ -24,6 +24,7 @@ from codexctl_ci.workspace.sync_pod import SyncPod, sync_pod
 from codexctl_ci.workspace.volume import VolumeTree
 from sandbox.state import State
 from tests.support.kubectl import Kubectl
+from tests.support.projects import write_files
 
 CLAIM = """
 apiVersion: v1
@@ -113,6 +114,38 @@ def test_only_what_differs_is_copied_and_deletions_too(bench: Bench) -> None:
     assert (third.written, third.removed) == (1, 1)
     assert bench.agent("cat a.txt; ls sub 2>/dev/null || true") == "changed\n"
     assert bench.tree.base == git(bench.source, "rev-parse", "HEAD")
+
+
+def test_files_links_and_folders_change_places(bench: Bench) -> None:
+    bench.sync()
+    place = bench.source / "place"
+    target = bench.source / "target"
+
+    def become(*steps: Callable[[], object]) -> None:
+        git(bench.source, "rm", "-rq", "--ignore-unmatch", "place")
+        for step in steps:
+            step()
+        git(bench.source, "add", "-A")
+        git(bench.source, "commit", "-qm", "next")
+        bench.sync()
+        assert bench.volume.measure() == Checkout(bench.source, process.run, os.environ).manifest
+
+    def folder() -> None:
+        write_files(bench.source, {"place/deep/er/x": "x\n"})
+
+    def file() -> None:
+        place.write_text("a file\n")
+
+    def link() -> None:
+        place.symlink_to(target.name)
+
+    become(lambda: write_files(bench.source, {"target/y": "y\n"}), file)
+    become(folder)
+    become(file)
+    become(folder)
+    become(link)
+    become(folder)
+    assert bench.agent("ls target").split() == ["y"]
 
 
 def test_agents_change_is_read_as_bytes_and_ignored_files_stay(bench: Bench) -> None:

@@ -108,6 +108,12 @@ def test_files_and_folders_change_places(desk: Desk) -> None:
     desk.write({"link/in": "x"})
     desk.sync()
     desk.require_same()
+    git(desk.source, "rm", "-rq", "a.txt", "link")
+    (desk.source / "link").symlink_to("sub")
+    (desk.source / "a.txt").symlink_to("link")
+    desk.write({})
+    desk.sync()
+    desk.require_same()
 
 
 @pytest.mark.parametrize("quick", [True, False], ids=["at a glance", "file by file"])
