@@ -60,8 +60,8 @@ sys.exit(main(sys.argv[1:], os.environ))
 
 
 def positions(count: int, every: int) -> Iterator[tuple[int, bool]]:
-    """Call numbers with both sides of each, or every so many of them."""
-    for place in range(0, 2 * count, every):
+    """Call numbers with both sides of each, or one of every so many, from the middle of each such stretch."""
+    for place in range(every // 2, 2 * count, every):
         yield place // 2 + 1, bool(place % 2)
 
 

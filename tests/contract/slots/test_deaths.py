@@ -31,7 +31,7 @@ def test_next_run_completes_what_a_dead_one_began(scene: SlotScene, proxy: Fault
 
 
 def test_next_cleanup_completes_what_a_dead_one_began(scene: SlotScene, proxy: FaultyProxy, through: Cluster) -> None:
-    assert deaths_of_cleanup(scene, proxy, through, 17, lambda s, c, slot: s.clean(slot, cluster=c)) >= 2
+    assert deaths_of_cleanup(scene, proxy, through, 41, lambda s, c, slot: s.clean(slot, cluster=c)) >= 2
 
 
 def test_next_run_makes_ready_what_a_killed_one_began(
@@ -39,4 +39,4 @@ def test_next_run_makes_ready_what_a_killed_one_began(
 ) -> None:
     command = ReadyCommand.of(scene, sandbox, tmp_path)
     kubeconfig = kubeconfig_of(proxy, connection.token, tmp_path / "kubeconfig")
-    assert deaths_of_ensure_ready(command, proxy, kubeconfig, every=35) >= 2
+    assert deaths_of_ensure_ready(command, proxy, kubeconfig, every=63) >= 2
