@@ -20,6 +20,12 @@ from codexctl_ci.images.reference import DOCKER_HUB
 _TRIES = 5
 _LONGEST_PAUSE = 60.0
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+# How OpenSSL calls an answer that is no TLS at all.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+_ALLOW_PLAIN = (
+    "it seems to speak plain HTTP: allow that for the project's registries with --kaniko-insecure or the variable "
+    "CODEXCTL_KANIKO_INSECURE=true"
+)
 
 Response = urllib3.BaseHTTPResponse
 
@@ -115,14 +121,11 @@ class Connection:
                     timeout=urllib3.Timeout(connect=10.0, read=300.0),
                 )
             except (HTTPError, OSError) as error:
-                if last:
-                    raise ApiError(
-                        what,
-                        status=0,
-                        obj=host,
-                        reason=_plain(error),
-                        hint="is the registry up and reachable from here?",
-                    ) from None
+                reason = _plain(error)
+                plain = any(words in reason for words in _NO_TLS)
+                if last or plain:
+                    hint = _ALLOW_PLAIN if plain else "is the registry up and reachable from here?"
+                    raise ApiError(what, status=0, obj=host, reason=reason, hint=hint) from None
                 self.back_off(attempt)
                 continue
             if response.status not in _PASSING or last:

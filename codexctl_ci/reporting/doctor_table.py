@@ -38,9 +38,12 @@ def as_table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         head = f"{_MARKS[row.level]:<4}  {row.area:<{widths[0]}}  {row.what:<{widths[1]}}"
-        lines.append(f"{head}  {one_line(row.words, 600)}".rstrip())
+        first, *more = [one_line(line, 600) for line in row.words.splitlines() if line.strip()] or [""]
+        below = " " * (len(head) + 2)
+        lines.append(f"{head}  {first}".rstrip())
+        lines += [below + line for line in more]
         if row.advice and row.level != "ok":
-            lines.append(" " * (len(head) + 2) + f"-> {one_line(row.advice, 600)}")
+            lines.append(f"{below}-> {one_line(row.advice, 600)}")
     for row in rows:
         if row.paste:
             lines += [
@@ -65,13 +68,17 @@ def as_markdown(rows: Sequence[Row]) -> str:
     if ill:
         lines += ["| | what | found | do |", "|---|---|---|---|"]
         lines += [
-            f"| {_MARKS[row.level]} | {cell(f'{row.area}: {row.what}')} | {cell(row.words, 600)} | {cell(row.advice)} |"
+            f"| {_MARKS[row.level]} | {cell(f'{row.area}: {row.what}')} | {_lines(row.words)} | {cell(row.advice)} |"
             for row in ill
         ]
     for row in rows:
         if row.paste:
             lines += ["", f"{row.area}: {row.what}, for an administrator:", "", "```yaml", row.paste.rstrip(), "```"]
     return "\n".join(lines)
+
+
+def _lines(words: str) -> str:
+    return "<br>".join(cell(line, 600) for line in words.splitlines() if line.strip())
 
 
 def _count(rows: Sequence[Row]) -> str:

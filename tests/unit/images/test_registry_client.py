@@ -193,6 +193,15 @@ def test_plain_http_is_spoken_only_where_declared_and_answered() -> None:
         assert Connection(Trust(plain=frozenset({declared}))).url("ghcr.io", "/v2/").startswith("https://")
 
 
+def test_plain_registry_asked_by_tls_says_how_to_allow_it() -> None:
+    with serving(lambda *_: MANIFEST) as server:
+        pauses: list[float] = []
+        connection = Connection(Trust(), pause=pauses.append)
+        with pytest.raises(ApiError, match="CODEXCTL_KANIKO_INSECURE=true") as caught:
+            connection.request("GET", f"https://{server.host}/v2/", headers={}, what="reading failed")
+    assert caught.value.status == 0 and "--kaniko-insecure" in caught.value.hint and pauses == []
+
+
 def test_login_is_never_sent_by_plain_http_to_a_registry_that_speaks_tls() -> None:
     # A declared registry that doesn't answer plain HTTP as a registry does is asked by TLS.
     with serving(lambda *_: (400, {}, b"Client sent an HTTP request to an HTTPS server.")) as server:

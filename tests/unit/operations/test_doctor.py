@@ -211,12 +211,13 @@ def test_table_says_what_to_do_below_what_is_missing() -> None:
     ]
     assert doctor_table.as_table(rows).splitlines() == [
         "ok    here    git    2.39",
-        "FAIL  github  token  bob may only read",
+        "FAIL  github  token  bob may",
+        "                     only read",
         "                     -> invite him",
         "1 well, 0 to know, 1 missing, 0 not visible",
     ]
     assert json.loads(doctor_table.as_json(rows))[1]["level"] == "fail"
-    assert "| FAIL | github: token | bob may only read | invite him |" in doctor_table.as_markdown(rows)
+    assert "| FAIL | github: token | bob may<br>only read | invite him |" in doctor_table.as_markdown(rows)
 
 
 def test_rights_that_are_missing_can_be_pasted() -> None:
