@@ -85,7 +85,7 @@ def _agent_checks(
 
 
 def _kaniko(inv: Invocation, builds: bool) -> Iterator[Finding]:
-    from codexctl_ci.cli.wiring.images import spoils, uses_job
+    from codexctl_ci.cli.wiring.images import on_runner, spoils, uses_job
 
     executor, image = Path(inv.settings[o.KANIKO_EXECUTOR]), inv.settings[o.KANIKO_IMAGE]
     if not builds:
@@ -93,6 +93,9 @@ def _kaniko(inv: Invocation, builds: bool) -> Iterator[Finding]:
     elif executor.exists() and not image and spoils(inv):
         advice = "name an image for build Jobs in CODEXCTL_KANIKO_IMAGE, or say CODEXCTL_KANIKO_RUNNER=true"
         yield Finding("images", "Kaniko", Level.FAIL, f"{executor} would unpack images over this runner", advice)
+    elif not uses_job(inv) and on_runner(inv):
+        advice = "have its container thrown away after each job, or name an image for build Jobs: CODEXCTL_KANIKO_IMAGE"
+        yield Finding("images", "Kaniko", Level.WARN, f"{executor} unpacks images over this runner's container", advice)
     elif not uses_job(inv):
         yield Finding("images", "Kaniko", Level.OK, f"executor {executor}")
     elif image:

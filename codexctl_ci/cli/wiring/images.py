@@ -121,12 +121,28 @@ def uses_job(inv: Invocation) -> bool:
     builder = inv.settings[o.BUILDER]
     if builder != "auto":
         return builder == "job"
-    return not Path(inv.settings[o.KANIKO_EXECUTOR]).exists() or (bool(inv.settings[o.KANIKO_IMAGE]) and spoils(inv))
+    return not Path(inv.settings[o.KANIKO_EXECUTOR]).exists() or (bool(inv.settings[o.KANIKO_IMAGE]) and on_runner(inv))
+
+
+def on_runner(inv: Invocation) -> bool:
+    """Whether Kaniko here would unpack images over a runner of which nobody has said that it is made for that."""
+    return not inv.settings[o.KANIKO_RUNNER] and process.runs_below("Runner.Worker")
 
 
 def spoils(inv: Invocation) -> bool:
-    """Whether Kaniko here would unpack images over the runner that we run on."""
-    return not inv.settings[o.KANIKO_RUNNER] and process.runs_below("Runner.Worker")
+    """Whether Kaniko may not run here: it would unpack images over a runner that isn't made for that."""
+    return on_runner(inv) and not made_for_kaniko(Path(inv.settings[o.KANIKO_EXECUTOR]), inv.environ)
+
+
+def made_for_kaniko(executor: Path, environ: Mapping[str, str], root: Path = Path("/")) -> bool:
+    """Whether the machine with this ``root`` is a container whose image has Kaniko where Kaniko's own image has it.
+
+    Whoever put it there built the runner for builds; an executor at another place, or on a machine, tells nothing.
+    """
+    contained = bool(environ.get("KUBERNETES_SERVICE_HOST")) or any(
+        (root / mark).exists() for mark in (".dockerenv", "run/.containerenv")
+    )
+    return contained and executor == root / "kaniko" / "executor" and executor.is_file()
 
 
 def open_builder(
@@ -157,8 +173,9 @@ def _executor(inv: Invocation, project: Project) -> ImageBuilder:
     if spoils(inv):
         raise ConfigError(
             "Kaniko would unpack images over the runner that this job runs on",
-            hint="build in Jobs (--kaniko-image), or in a container of its own (`container:` of the job); where this "
-            "runner's container is made for builds and thrown away after the job, say so with --kaniko-runner",
+            hint="build in Jobs (--kaniko-image), in a container of its own (`container:` of the job), or on a runner "
+            "whose image has Kaniko at /kaniko/executor; where this runner is made for builds and thrown away after "
+            "the job, say so with --kaniko-runner",
         )
     root = checkout_root(inv, project)
     options = _options(inv, project, tuple(str(path) for path in _kept(root)))
