@@ -19,6 +19,7 @@ from codexctl_ci.operations.slot_namespace import ForeignNamespace, StuckNamespa
 from codexctl_ci.operations.slot_store import SlotStore
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.slots.claims import Claim, parse_key
+from codexctl_ci.slots.observation import Stillness
 from codexctl_ci.slots.queue import View
 from codexctl_ci.slots.records import SlotRecord, SlotState, cleaning, freed
 
@@ -30,6 +31,7 @@ class CleanupRequest:
     """How to tear down. ``force`` gives up unpublished work; ``epoch``: only while the slot is still at it.
 
     ``remove_rendered`` removes what a repair rendered into staging's namespace. ``run`` is the workflow run.
+    ``stillness`` is what the caller has seen of the slots' locks already.
     """
 
     reason: str
@@ -39,6 +41,7 @@ class CleanupRequest:
     patience: timedelta = timedelta(minutes=10)
     deletion: timedelta = timedelta(minutes=5)
     remove_rendered: Callable[[SlotRecord], None] = lambda record: None
+    stillness: Stillness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ def clean_slot(store: SlotStore, record: SlotRecord, request: CleanupRequest, *,
         run=request.run,
         patience=request.patience,
         beside_agent=request.force,
+        stillness=request.stillness,
     ) as lock:
         return _clean_locked(store, record, request, go, lock)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from codexctl_ci.errors import ApiError, CodexctlError, ConfigError, SlotMoved
+from codexctl_ci.operations.dead_cleanups import DeadCleanups
 from codexctl_ci.operations.go_tool import GoTool, HeldByGoTool
 from codexctl_ci.operations.lease_slot import LeaseRequest, lease_slot
 from codexctl_ci.operations.slot_access import FALLBACK_ROLE, ROLE
@@ -30,17 +32,25 @@ class EnsuredSlot:
     recreated: bool
 
 
-def ensure_slot(store: SlotStore, request: LeaseRequest, *, go: GoTool | None = None, epoch: int = 0) -> EnsuredSlot:
+def ensure_slot(
+    store: SlotStore,
+    request: LeaseRequest,
+    *,
+    go: GoTool | None = None,
+    epoch: int = 0,
+    remove_rendered: Callable[[SlotRecord], None] = lambda record: None,
+) -> EnsuredSlot:
     """Lease or find the slot and see to its namespace. Safe to repeat after a death at any point.
 
-    ``epoch``: the slot must still be at it (SlotMoved). Raises ConfigError where the claim has another slot than the
-    one asked for, and what ``lease_slot`` raises.
+    ``epoch``: the slot must still be at it (SlotMoved). ``remove_rendered`` is for a repair whose clean-up died. Raises
+    ConfigError where the claim has another slot than the one asked for, and what ``lease_slot`` raises.
     """
     go = go or GoTool(store)
+    dead = DeadCleanups(store, go, request.holder, remove_rendered)
     for _ in range(_UNUSABLE_LIMIT):
         if epoch:
             _require_lease(store, request, epoch)
-        record = lease_slot(store, request, outside=lambda: go.outside(request.ask.claim)).record
+        record = lease_slot(store, request, outside=lambda: go.outside(request.ask.claim), dead=dead).record
         check_epoch(record, epoch)
         if request.ask.wanted and record.slot != request.ask.wanted:
             raise ConfigError(

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from codexctl_ci.durations import format_duration
 from codexctl_ci.errors import ApiError, NoFreeSlot
+from codexctl_ci.operations.dead_cleanups import DeadCleanups, beating
 from codexctl_ci.operations.go_tool import Outside
 from codexctl_ci.operations.lease_feed import LeaseFeed
 from codexctl_ci.operations.slot_store import SlotStore
@@ -53,16 +54,17 @@ def lease_slot(
     request: LeaseRequest,
     *,
     outside: Callable[[], Outside] = Outside,
+    dead: DeadCleanups | None = None,
     clock: Callable[[], float] = steady_seconds,
 ) -> Leased:
     """The slot of the request's claim: the one it has, renewed, or one leased now, in the order claims came.
 
-    ``outside`` tells what is held outside of our records; it is asked only for a claim without a slot. Raises
-    NoFreeSlot, with who holds what, when ``patience`` is over; then, and on an interrupt, the place in the queue is
-    given back.
+    ``outside`` tells what is held outside of our records; it is asked only for a claim without a slot. While it waits
+    it goes on with ``dead`` clean-ups. Raises NoFreeSlot, with who holds what, when ``patience`` is over; then, and on
+    an interrupt, the place in the queue is given back.
     """
     feed = LeaseFeed(store.cluster, store.namespace, store.project)
-    run = _Run(store, request, feed, outside, clock)
+    run = _Run(store, request, feed, outside, dead, clock)
     try:
         return run.loop()
     except BaseException:
@@ -79,9 +81,10 @@ class _Run:
         request: LeaseRequest,
         feed: LeaseFeed,
         outside: Callable[[], Outside],
+        dead: DeadCleanups | None,
         clock: Callable[[], float],
     ) -> None:
-        self.store, self.request, self.feed, self.clock = store, request, feed, clock
+        self.store, self.request, self.feed, self.dead, self.clock = store, request, feed, dead, clock
         self.ask, self.claim = request.ask, request.ask.claim
         self.name = claim_name(store.project, self.claim)
         self.look_outside, self.outside = outside, Outside()
@@ -242,6 +245,11 @@ class _Run:
         if at >= self.next_report:
             self._report(view, action)
         self._bury_the_dead(view, at)
+        unfinished = self.dead.find(view, at) if self.dead else None
+        if self.dead and unfinished:
+            with beating(self.store, self.claim, HEARTBEAT):
+                self.dead.take_up(unfinished, timedelta(seconds=deadline - at))
+            at = self.clock()
         wake = min(deadline, self.next_beat, self.next_report)
         if action.until is not None:
             wake = min(wake, at + (action.until - self.store.cluster.now()).total_seconds())

@@ -38,6 +38,7 @@ class OperationLock:
     Waits up to ``patience`` for other commands, and for an agent that runs in the slot unless ``beside_agent``.
     Raises SlotBusy when that is over, SlotMoved where the slot is not at ``epoch`` (0: whatever it is). While it is
     held a thread renews it; ``check`` raises SlotMoved once it was lost, and is to be called before each write.
+    ``stillness``: what was seen of the lock before, under the slot's number and on the same ``clock``.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class OperationLock:
         beside_agent: bool = False,
         agent_key: str = "",
         seconds: int = 0,
+        stillness: Stillness | None = None,
         clock: Callable[[], float] = steady_seconds,
     ) -> None:
         self._store, self._slot, self._epoch, self._clock = store, slot, epoch, clock
         self._patience, self._beside_agent, self._agent_key = patience, beside_agent, agent_key
         self._mine = Lock(by=secrets.token_hex(8), run=run, what=what, seconds=seconds or LOCK_SECONDS)
+        self._stillness = stillness or Stillness()
         self._renewed = 0.0
         self._lost: SlotMoved | None = None
         self._end = threading.Event()
@@ -104,7 +107,7 @@ class OperationLock:
 
     def _acquire(self) -> None:
         began = self._clock()
-        report, stillness, name = began + 1.0, Stillness(), str(self._slot)
+        report, stillness, name = began + 1.0, self._stillness, str(self._slot)
         while True:
             record = self._store.read(self._slot)
             if record is None:

@@ -14,7 +14,9 @@ from codexctl_ci.errors import ConfigError
 from codexctl_ci.slots.records import SlotRecord, UnreadableSlot
 
 if TYPE_CHECKING:
+    from codexctl_ci.cli.wiring.slots import Slots
     from codexctl_ci.operations.ensure_ready import Wanted
+    from codexctl_ci.operations.ensure_slot import EnsuredSlot
     from codexctl_ci.ports import ClusterApi
     from codexctl_ci.stack.project import Project
 
@@ -23,11 +25,10 @@ log = logging.getLogger(__name__)
 
 def ensure_slot(inv: Invocation) -> None:
     """``ci ensure-slot``: outputs ``slot namespace env epoch``."""
-    from codexctl_ci.cli.wiring.slots import lease_request, open_slots
-    from codexctl_ci.operations.ensure_slot import ensure_slot as ensure
+    from codexctl_ci.cli.wiring.slots import open_slots
 
     slots = open_slots(inv)
-    ensured = ensure(slots.store, lease_request(slots), go=slots.go, epoch=inv.settings[o.EPOCH])
+    ensured = _ensured(slots)
     record = ensured.record
     _outputs(inv, record)
     inv.output(created=ensured.created, recreated=ensured.recreated)
@@ -36,6 +37,20 @@ def ensure_slot(inv: Invocation) -> None:
     inv.summary(
         f"### Slot {record.slot}\n\n{how}, namespace `{record.namespace}`, until {record.expires:%Y-%m-%d %H:%M} UTC"
     )
+
+
+def _ensured(slots: Slots) -> EnsuredSlot:
+    from codexctl_ci.cli.wiring.slots import lease_request
+    from codexctl_ci.operations.ensure_slot import ensure_slot as ensure
+
+    def remove(record: SlotRecord) -> None:
+        # Hardly ever needed.
+        from codexctl_ci.cli.wiring.slot_cleaning import remove_rendered
+
+        remove_rendered(slots)(record)
+
+    epoch = slots.inv.settings[o.EPOCH]
+    return ensure(slots.store, lease_request(slots), go=slots.go, epoch=epoch, remove_rendered=remove)
 
 
 def ensure_ready(inv: Invocation) -> None:
@@ -70,9 +85,8 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
     from codexctl_ci.cli.commands.sources import tree_changer
     from codexctl_ci.cli.wiring.cluster import open_cluster
     from codexctl_ci.cli.wiring.ready import ReadySteps
-    from codexctl_ci.cli.wiring.slots import lease_request, open_slots, slots_of
+    from codexctl_ci.cli.wiring.slots import open_slots, slots_of
     from codexctl_ci.operations.ensure_ready import ensure_ready as ready
-    from codexctl_ci.operations.ensure_slot import ensure_slot as ensure
     from codexctl_ci.operations.slot_access import deployer
     from codexctl_ci.operations.slot_lock import OperationLock
 
@@ -84,7 +98,7 @@ def _ensure_ready_in_slot(inv: Invocation) -> None:
         context=slots.project.environment.context or "",
     )
     slots = slots_of(inv, slots.project, server)
-    ensured = ensure(slots.store, lease_request(slots), go=slots.go, epoch=settings[o.EPOCH])
+    ensured = _ensured(slots)
     record = ensured.record
     _outputs(inv, record)
     # What an earlier job of this run created is new to this one too, until its stack stands there.

@@ -15,7 +15,7 @@ from codexctl_ci.operations.link_pull import link_pull
 from codexctl_ci.operations.slot_access import deployer
 from codexctl_ci.operations.slot_lock import OperationLock, SlotBusy
 from codexctl_ci.slots.claims import Claim
-from codexctl_ci.slots.records import SlotState
+from codexctl_ci.slots.records import SlotState, cleaning
 from codexctl_ci.stack.objects import Ref
 from tests.support.slot_scene import PREFIX, SlotScene
 
@@ -124,6 +124,38 @@ def test_killed_waiter_is_buried_by_those_behind_it(scene: SlotScene, monkeypatc
     assert scene.ensure(3, limit=1).record.slot == 1
     cleaner.join()
     assert "ai/issue-2" not in scene.store().view().claims
+
+
+@pytest.mark.parametrize("how", ["killed", "interrupted"])
+def test_waiting_run_goes_on_with_a_cleanup_that_died(
+    scene: SlotScene, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(lease_slot, "HEARTBEAT", timedelta(seconds=0.5))
+    old = scene.ensure(7, limit=1).record
+    store = scene.store()
+    dead = OperationLock(store, 1, what="cleanup", run="9", seconds=2)
+    dead._acquire()
+    dead.update(lambda known: cleaning(known, "issue #7 is closed"))
+    if how == "interrupted":
+        dead.__exit__(None, None, None)
+    began = time.monotonic()
+    new = scene.ensure(8, limit=1)
+    assert (new.record.slot, new.record.claim) == (1, "ai/issue-8")
+    assert new.record.namespace_uid != old.namespace_uid
+    assert how == "interrupted" or time.monotonic() - began >= 2
+    with pytest.raises(SlotMoved):
+        dead._beat()
+
+
+def test_waiting_run_leaves_a_cleanup_alone_that_lives(scene: SlotScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_slot, "HEARTBEAT", timedelta(seconds=0.5))
+    scene.ensure(7, limit=1)
+    with OperationLock(scene.store(), 1, what="cleanup", run="9", seconds=3) as living:
+        living.update(lambda known: cleaning(known, "issue #7 is closed"))
+        with pytest.raises(NoFreeSlot):
+            scene.ensure(8, limit=1, patience=timedelta(seconds=5))
+        living._beat()
+    assert scene.namespace_object(scene.namespace_of(1)) is not None
 
 
 def test_run_with_an_older_epoch_is_refused(scene: SlotScene) -> None:
