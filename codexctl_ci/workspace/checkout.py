@@ -150,6 +150,9 @@ class Checkout:
             raise ConfigError("there is no such folder", where=str(folder), hint="--source names the checkout")
         listed = self._git(folder, "ls-files", "-z", "--cached", "--full-name", ".")
         names = listed.decode("utf-8", "surrogateescape").split("\0")
+        for name in names:
+            if "\n" in name:
+                raise ConfigError("a file's name holds a newline", where=repr(name), hint="rename it in the repository")
         with _own_notes(folder) as notes:
             glance, digests = self._glance(folder, notes), Digests(notes)
             found = {}

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 OUTSIDE = (".git", ".codexctl", ".codexctl-ci")
 """Top-level names in a tree that are not sources."""
+NO_SOURCE = "rename or remove it in the slot, or give it up: ci sync-sources --discard-changes"
+"""What to do about a name or a kind of file that no repository holds."""
 
 
 class Entry(NamedTuple):

@@ -20,7 +20,7 @@ from codexctl_ci.errors import BlockedByGuardrail, CodexctlError
 from codexctl_ci.process import Finished
 from codexctl_ci.workspace.checkout import Checkout
 from codexctl_ci.workspace.digests import Digests, Glance, read_file, replace_file
-from codexctl_ci.workspace.manifest import OUTSIDE, Entry, digest_of, tree_id
+from codexctl_ci.workspace.manifest import NO_SOURCE, OUTSIDE, Entry, digest_of, tree_id
 from codexctl_ci.workspace.tree_state import TreeState
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class MountedTree(TreeState):
                 continue
             path = prefix + name
             if "\n" in name:
-                raise BlockedByGuardrail("a file's name holds a newline", obj=str(self), hint="rename it in the slot")
+                raise BlockedByGuardrail("a file's name holds a newline", obj=str(self), hint=NO_SOURCE)
             info = entry.stat(follow_symlinks=False)
             mode = info.st_mode
             if stat.S_ISREG(mode):
@@ -133,9 +133,7 @@ class MountedTree(TreeState):
             elif stat.S_ISLNK(mode):
                 found[path] = Entry("symlink", False, digest_of(os.fsencode(os.readlink(name, dir_fd=folder))))
             else:
-                raise BlockedByGuardrail(
-                    f"{path} is neither a file nor a link", obj=str(self), hint="remove it in the slot"
-                )
+                raise BlockedByGuardrail(f"{path} is neither a file nor a link", obj=str(self), hint=NO_SOURCE)
 
     def _get(self, name: str) -> bytes:
         with self._opened("state", missing_ok=True) as state:

@@ -19,7 +19,7 @@ from codexctl_ci.errors import ApiError, BlockedByGuardrail, CodexctlError
 from codexctl_ci.guardrails.policy import allowing
 from codexctl_ci.ports import ExecResult, TreeFile
 from codexctl_ci.workspace.checkout import Checkout, tar_of
-from codexctl_ci.workspace.manifest import Entry, digest_of, is_source
+from codexctl_ci.workspace.manifest import NO_SOURCE, Entry, digest_of, is_source
 from codexctl_ci.workspace.tree_state import TreeState
 
 MIB = 1024 * 1024
@@ -40,6 +40,13 @@ find . \( $skip \) -prune -o -type l -print | while IFS= read -r link; do
   printf 'l %s %s\n' "$(readlink -n "$link" | sha256sum | cut -c1-64)" "$link"
 done
 find . \( $skip \) -prune -o ! -type f ! -type l ! -type d -print | sed 's/^/o /'
+"""
+_DISCARD_ODD = r"""
+cd "$1/src" 2>/dev/null || exit 0
+nl='
+'
+skip='-path ./.git -o -path ./.codexctl -o -path ./.codexctl-ci'
+find . \( $skip \) -prune -o \( -name "*$nl*" -o ! -type f ! -type l ! -type d \) -print0 | xargs -0 -r rm -rf --
 """
 _REMOVE = r"""
 mkdir -p "$1/src" "$1/state" && cd "$1/src" || exit 1
@@ -121,6 +128,10 @@ class VolumeTree(TreeState):
 
     def _put(self, name: str, data: bytes) -> None:
         self.pod.run(_PUT_STATE, self._place, name, stdin=(data,))
+
+    def discard_odd(self) -> None:
+        """Remove the names and kinds of files that ``measure`` refuses."""
+        self.pod.run(_DISCARD_ODD, self._place)
 
     def write(self, source: Checkout, paths: Sequence[str], removals: Sequence[str]) -> None:
         """Remove files and the old ``.git``, then unpack the files at ``paths`` and the source's repository."""
@@ -204,7 +215,7 @@ def _read_listing(lines: Iterable[str], where: str) -> dict[str, Entry]:
     for line in lines:
         mark, _, rest = line.partition(" ")
         if mark == "newline":
-            raise BlockedByGuardrail(f"path: {where}: a file's name holds a newline", hint="rename it in the slot")
+            raise BlockedByGuardrail(f"path: {where}: a file's name holds a newline", hint=NO_SOURCE)
         if mark == "f":
             digest, _, path = rest.partition("  ")
             digests[path.removeprefix("./")] = ("file", digest)
@@ -214,9 +225,7 @@ def _read_listing(lines: Iterable[str], where: str) -> dict[str, Entry]:
         elif mark == "x":
             executable.add(rest.removeprefix("./"))
         elif mark == "o":
-            raise BlockedByGuardrail(
-                f"path: {rest.removeprefix('./')}: neither a file nor a link", hint="remove it in the slot"
-            )
+            raise BlockedByGuardrail(f"path: {rest.removeprefix('./')}: neither a file nor a link", hint=NO_SOURCE)
     return {
         path: Entry(kind, path in executable and kind == "file", digest)
         for path, (kind, digest) in digests.items()

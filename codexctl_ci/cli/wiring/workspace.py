@@ -81,6 +81,9 @@ def sync(
         note = volume.note()
         # Of staging's tree nobody can tell: a repair's agent works in it.
         tree = record.tree if record is not None else replace(note.tree, touched=project.env in _TREE_OF.values())
+        if inv.settings[o.DISCARD_CHANGES]:
+            # What no repository holds can't even be compared.
+            volume.discard_odd()
         for side in _sides(inv, volume, tree, record, note.owner == owner, check):
 
             def noted(alter: Callable[[SourceTree], SourceTree], side: TreeState = side) -> None:

@@ -52,8 +52,8 @@ class Desk:
     state: State
     said: pytest.CaptureFixture[str]
 
-    def run(self, *words: str, mount: Path | None = None) -> str:
-        """What the command logged."""
+    def run(self, *words: str, mount: Path | None = None, code: int = 0) -> str:
+        """What the command logged; it must end with ``code``."""
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root.parent),
@@ -64,13 +64,13 @@ class Desk:
             "CODEXCTL_WORKSPACE_MOUNT": str(mount or self.root / "none"),
         }
         self.said.readouterr()
-        code = main([*words, "--env", "ai", "--issue", "7"], environ)
+        ended = main([*words, "--env", "ai", "--issue", "7"], environ)
         told = self.said.readouterr().err
-        assert code == 0, told
+        assert ended == code, told
         return told
 
-    def sync(self, mount: Path | None) -> str:
-        return self.run("ci", "sync-sources", mount=mount)
+    def sync(self, mount: Path | None, code: int = 0) -> str:
+        return self.run("ci", "sync-sources", mount=mount, code=code)
 
     def commit(self, text: str) -> None:
         (self.root / "app" / "a.txt").write_text(text)
@@ -135,6 +135,36 @@ def test_mount_is_used_until_an_agent_was_there_and_only_the_very_same_one(desk:
     assert not desk.record.tree.touched
     desk.commit("five\n")
     assert STRAIGHT not in desk.sync(volume)
+
+
+def test_files_that_no_repository_holds_stop_a_sync_until_they_are_given_up(desk: Desk) -> None:
+    desk.run("ci", "ensure-ready")
+    tree = desk.volume() / "codex" / "envs" / "1" / "src"
+    desk.commit("two\n")
+    os.mkfifo(tree / "app" / "pipe")
+    assert "--discard-changes" in desk.sync(None, code=6)
+    (tree / "new\nline").mkdir()
+    assert "--discard-changes" in desk.sync(None, code=6)
+    assert (tree / "app" / "a.txt").read_text() == "one\n"
+    desk.run("ci", "sync-sources", "--discard-changes")
+    assert sorted(path.name for path in tree.rglob("*") if ".git" not in path.parts) == sorted(
+        [".gitignore", "a.txt", "app", "services.yaml", "storage.yaml"]
+    )
+    assert (tree / "app" / "a.txt").read_text() == "two\n"
+
+
+def test_checkout_with_a_newline_in_a_name_is_refused_before_anything_is_copied(desk: Desk) -> None:
+    desk.run("ci", "ensure-ready")
+    tree = desk.volume() / "codex" / "envs" / "1" / "src"
+    (desk.root / "new\nline").write_text("x")
+    git(desk.root, "add", "-A")
+    desk.commit("two\n")
+    assert r"'new\nline'" in desk.sync(None, code=2)
+    assert (tree / "app" / "a.txt").read_text() == "one\n"
+    git(desk.root, "rm", "-q", "new\nline")
+    desk.commit("three\n")
+    desk.sync(None)
+    assert (tree / "app" / "a.txt").read_text() == "three\n"
 
 
 def test_tree_that_another_life_of_the_slot_left_is_first_seen_through_a_pod(desk: Desk) -> None:
