@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,15 +16,19 @@ from pathlib import Path
 import pytest
 
 from codexctl_ci.cli.main import main
+from codexctl_ci.kube.connection import Connection
+from codexctl_ci.operations.slot_lock import OperationLock
 from codexctl_ci.slots.records import AgentRun, SlotRecord
 from codexctl_ci.stack.objects import Ref
+from sandbox.faulty_proxy import Call, FaultyProxy, Request
 from sandbox.state import State
 from tests.contract.workspace.test_sync import git
 from tests.support.projects import write_files
-from tests.support.slot_fixtures import cluster, connection, scene
+from tests.support.slot_deaths import QUICK_COMMAND, kubeconfig_of
+from tests.support.slot_fixtures import cluster, connection, proxy, scene
 from tests.support.slot_scene import SlotScene
 
-__all__ = ["cluster", "connection", "scene"]
+__all__ = ["cluster", "connection", "proxy", "scene"]
 
 STRAIGHT, POD = "copying straight", "copying through a pod"
 FILES = {
@@ -52,9 +60,8 @@ class Desk:
     state: State
     said: pytest.CaptureFixture[str]
 
-    def run(self, *words: str, mount: Path | None = None, code: int = 0) -> str:
-        """What the command logged; it must end with ``code``."""
-        environ = {
+    def environ(self, mount: Path | None = None) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root.parent),
             "KUBECONFIG": str(self.state.kubeconfig),
@@ -63,8 +70,11 @@ class Desk:
             "CODEXCTL_SYNC_IMAGE": f"{self.state.registry}/library/busybox:1.37.0",
             "CODEXCTL_WORKSPACE_MOUNT": str(mount or self.root / "none"),
         }
+
+    def run(self, *words: str, mount: Path | None = None, code: int = 0) -> str:
+        """What the command logged; it must end with ``code``."""
         self.said.readouterr()
-        ended = main([*words, "--env", "ai", "--issue", "7"], environ)
+        ended = main([*words, "--env", "ai", "--issue", "7"], self.environ(mount))
         told = self.said.readouterr().err
         assert ended == code, told
         return told
@@ -135,6 +145,47 @@ def test_mount_is_used_until_an_agent_was_there_and_only_the_very_same_one(desk:
     assert not desk.record.tree.touched
     desk.commit("five\n")
     assert STRAIGHT not in desk.sync(volume)
+
+
+@pytest.mark.parametrize("mounted", [True, False], ids=["mounted", "pod"])
+def test_run_that_slept_writes_no_sources_into_a_slot_that_moved_on(
+    desk: Desk, proxy: FaultyProxy, connection: Connection, tmp_path: Path, mounted: bool
+) -> None:
+    desk.run("ci", "ensure-ready")
+    volume = desk.volume()
+    tree = volume / "codex" / "envs" / "1" / "src"
+    desk.commit("two\n")
+    runs: list[subprocess.Popen[str]] = []
+
+    def sleep(request: Request) -> None:
+        """Until another run has had the slot, right after the record was told that writing begins."""
+        if not re.search(rb'synced\\": ?\\"\\"', request.body) or taken:
+            return
+        runs[0].send_signal(signal.SIGSTOP)
+        with OperationLock(desk.scene.store(), 1, what="apply", run="next") as lock:
+            taken.append(lock.record)
+        runs[0].send_signal(signal.SIGCONT)
+
+    taken: list[SlotRecord] = []
+    proxy.on(Call(sleep, after=True), method="PUT", path="/leases/", times=None)
+    environ = desk.environ(volume if mounted else None)
+    environ["KUBECONFIG"] = str(kubeconfig_of(proxy, connection.token, tmp_path / "kubeconfig"))
+    words = ["ci", "sync-sources", "--env", "ai", "--issue", "7"]
+    run = subprocess.Popen(
+        [sys.executable, "-c", QUICK_COMMAND, *words], env=environ, stderr=subprocess.PIPE, text=True
+    )
+    runs.append(run)
+    try:
+        _, said = run.communicate(timeout=120)
+    finally:
+        run.kill()
+    assert run.returncode == 1 and "another run took the slot over" in said, said
+    assert taken and (STRAIGHT in said) == mounted
+    assert (tree / "app" / "a.txt").read_text() == "one\n"
+    # Whoever comes next finds a tree that nobody stands for, and makes it whole.
+    assert not desk.record.tree.synced
+    desk.sync(None)
+    assert (tree / "app" / "a.txt").read_text() == "two\n"
 
 
 def test_files_that_no_repository_holds_stop_a_sync_until_they_are_given_up(desk: Desk) -> None:
