@@ -51,7 +51,7 @@ def checklist(project: str, components: Sequence[Component], notes: Sequence[str
 def _asked(components: Sequence[Component], *, secret: bool) -> list[str]:
     names: set[str] = set()
     for component in components:
-        for name, value in component.environment.items():
+        for name, value in (*component.environment.items(), *component.build_args.items()):
             if is_secret(name, value) is secret:
                 names |= set(references(secret_value(name, value) if secret else value))
         if not secret:
@@ -64,7 +64,10 @@ def _secrets(components: Sequence[Component]) -> list[str]:
     if not names:
         return []
     listed = ", ".join(f"`{name}`" for name in names)
-    return [f"- [ ] Secret `CODEXCTL_TEMPLATE_SECRETS`, a line `NAME=value` for each of {listed}."]
+    return [
+        f"- [ ] Secret `CODEXCTL_TEMPLATE_SECRETS`, a line `NAME=value` for each of {listed};",
+        "      for yourself `export` them, or list a file that git ignores in `envFiles` of services.yaml.",
+    ]
 
 
 def _variables(components: Sequence[Component]) -> list[str]:

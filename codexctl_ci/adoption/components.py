@@ -35,7 +35,8 @@ RESERVED = ("codex", "workspace")
 class Component:
     """One service. It has either a ``dockerfile`` (with its ``context``) or an ``image``.
 
-    ``environment`` values are as compose writes them, ``${…}`` included. ``volumes`` maps names to mount paths.
+    Values of ``environment`` and ``build_args`` are as compose writes them, ``${…}`` included.
+    ``volumes`` maps names to mount paths.
     """
 
     name: str
@@ -49,7 +50,14 @@ class Component:
     entrypoint: tuple[str, ...] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = 1
     source: str = ""
+
+    @property
+    def runs_else(self) -> bool:
+        """Whether it starts something else than its image does by itself, so that EXPOSE tells nothing of it."""
+        return bool(self.command or self.entrypoint)
 
 
 def stateful_port(image: str) -> int:

@@ -20,7 +20,17 @@ _PORT = re.compile(r"(?:.*:)?(\d+)(?:/tcp)?")
 _IMAGE = re.compile(r"(?!.*\{[{%#])[\w./:@${}?+-]+")
 # Paths that lead out of the project, or that a variable decides.
 _ELSEWHERE = re.compile(r"^/|^\.\./|^\.\.$|[${}]|://")
-_LEFT_OUT = ("profiles", "secrets", "configs", "extra_hosts", "network_mode", "privileged", "cap_add", "devices")
+_TAKEN = frozenset(
+    {"image", "build", "ports", "expose", "environment", "command", "entrypoint", "volumes", "depends_on"}
+)
+# What has a note of its own, and what has no meaning in a cluster or is so there anyway.
+_SAID = frozenset({"deploy", "scale", "env_file", "healthcheck", "restart"})
+_NEEDLESS = frozenset({"container_name", "networks", "links", "labels", "logging", "pull_policy", "develop", "init"})
+_ADVICE = {
+    "healthcheck": "make it the readinessProbe of its manifest",
+    "target": "the last stage of the Dockerfile is built",
+    "resources": "write them into its manifest",
+}
 
 
 def read_compose(text: str, file: str) -> tuple[list[Component], list[str]]:
@@ -80,6 +90,8 @@ def _component(name: str, body: Mapping[str, Any], file: str) -> Component:
         entrypoint=_words(body.get("entrypoint")),
         volumes=dict(_volumes(body.get("volumes"))),
         depends_on=tuple(label(str(other)) for other in body.get("depends_on") or ()),
+        build_args=_environment(build.get("args")) if isinstance(build, dict) and dockerfile else {},
+        replicas=_replicas(body) if not body.get("volumes") else 1,
         source=file,
     )
 
@@ -92,6 +104,12 @@ def _ports(value: object) -> list[int]:
         if matched and 0 < int(matched[1]) < 65536:
             found.append(int(matched[1]))
     return found
+
+
+def _replicas(body: Mapping[str, Any]) -> int:
+    deploy = body.get("deploy")
+    text = str(body.get("scale") or (deploy.get("replicas") if isinstance(deploy, dict) else "") or "1")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 1
 
 
 def _environment(value: object) -> dict[str, str]:
@@ -126,10 +144,32 @@ def _notes(body: Mapping[str, Any], component: Component) -> Iterator[str]:
     mounts = len(body.get("volumes") or ()) - len(component.volumes)
     if mounts > 0:
         yield "folders of the machine that are mounted are left out: put the files into the image or a ConfigMap"
-    for key in _LEFT_OUT:
-        if body.get(key):
-            yield f"{key} is left out"
+    ports = body.get("ports")
+    for port in ports if isinstance(ports, list) else ():
+        if not _ports([port]):
+            yield f"port {port.get('target') if isinstance(port, dict) else port} is left out: ranges, UDP, variables"
+    yield from _dropped(body, component)
     if body.get("env_file"):
         yield "env_file is left out: list it in envFiles of services.yaml, and its values in the manifest"
     if not component.image and not component.dockerfile:
         yield "is left out: it has neither an image nor a build whose place in the project is understood"
+
+
+def _dropped(body: Mapping[str, Any], component: Component) -> Iterator[str]:
+    left_out = [key for key in body if key not in _TAKEN | _SAID | _NEEDLESS and not key.startswith("x-")]
+    left_out += [key for key in ("healthcheck",) if body.get(key)]
+    build, deploy, needs = body.get("build"), body.get("deploy"), body.get("depends_on")
+    if isinstance(build, dict):
+        left_out += [f"build.{key}" for key in build if key not in ("context", "dockerfile", "args")]
+    if isinstance(deploy, dict):
+        left_out += [f"deploy.{key}" for key in deploy if key not in ("replicas", "labels", "mode", "restart_policy")]
+    for key in left_out:
+        advice = _ADVICE.get(key.rpartition(".")[2], "")
+        yield f"{key} is left out" + (f": {advice}" if advice else "")
+    if _replicas(body) != component.replicas:
+        yield f"{_replicas(body)} replicas are left out: its volume is for one"
+    if str(body.get("restart") or "").startswith(("no", "false", "on-failure")):
+        yield "restart: a Deployment starts it again whenever it ends; if it is to end, make it a Job"
+    conditions = needs.values() if isinstance(needs, dict) else ()
+    if any(isinstance(each, dict) and each.get("condition") == "service_completed_successfully" for each in conditions):
+        yield "depends_on one that ends: make that one a Job in the group migrations"

@@ -85,18 +85,20 @@ def _volumes(component: Component) -> list[str]:
 
 def _secret(component: Component) -> list[str]:
     lines = [
-        f"  {json.dumps(name)}: {scalar(secret_value(name, value))}"
+        f"  {json.dumps(name)}: {scalar(secret_value(name, value), required=True)}"
         for name, value in component.environment.items()
         if is_secret(name, value)
     ]
     if not lines:
         return []
-    head = "# Values come from the repository's secret CODEXCTL_TEMPLATE_SECRETS.\napiVersion: v1\nkind: Secret\n"
+    head = "# Workflows have the values from the secret CODEXCTL_TEMPLATE_SECRETS.\napiVersion: v1\nkind: Secret\n"
     return [f"{head}metadata:\n  name: {component.name}-env\nstringData:\n" + "\n".join(lines) + "\n"]
 
 
 def secret_value(name: str, value: str) -> str:
     """What a secret variable is drafted as: its own references, but never a value that stands in the file."""
+    if not value:
+        return value
     return value if value.startswith("${") and value.endswith("}") and value.count("$") == 1 else f"${{{name}}}"
 
 
@@ -118,6 +120,7 @@ def _deployment(component: Component) -> str:
         "metadata:",
         f"  name: {name}",
         "spec:",
+        *([f"  replicas: {component.replicas}"] if component.replicas > 1 else []),
         *(["  strategy: {type: Recreate}"] if component.volumes else []),
         "  selector:",
         f"    matchLabels: {{app: {name}}}",

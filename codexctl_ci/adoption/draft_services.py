@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from codexctl_ci import REPOSITORY
 from codexctl_ci.adoption.components import Component, stateful_port
-from codexctl_ci.adoption.values import inline
+from codexctl_ci.adoption.draft_manifests import secret_value
+from codexctl_ci.adoption.values import inline, is_secret, scalar
 
 _SITE_NAMES = ("web", "frontend", "front", "ui", "site", "app", "nginx", "caddy", "proxy", "gateway")
 _TAG = "{{ env }}-{{ slot }}-{{ trunc_sha(envOr('GITHUB_SHA', 'local')) }}"
@@ -40,6 +41,9 @@ def services_yaml(project: str, components: Sequence[Component]) -> str:
         "",
         "# Where images are pushed to and pulled from.",
         "registry: \"{{ envOr('CODEXCTL_REGISTRY_HOST', 'localhost:32000') }}\"",
+        "",
+        "# Values for yourself, NAME=value a line, in a file that git ignores (workflows have secrets and variables):",
+        "# envFiles: [.env]",
         "",
         "# At most so many issues are worked on at once; more wait in line. Have two runners more than that.",
         "maxSlots: 3",
@@ -109,6 +113,7 @@ def _images(components: Sequence[Component]) -> list[str]:
                 f'    tagTemplate: "{_TAG}"',
                 f"    dockerfile: {json.dumps(component.dockerfile)}",
                 f"    context: {json.dumps(component.context)}",
+                *_build_args(component),
             ]
         else:
             _, tag = split_tag(component.image)
@@ -125,6 +130,12 @@ def _images(components: Sequence[Component]) -> list[str]:
         "    from: \"{{ envOr('CODEX_IMAGE', 'ghcr.io/openai/codex-universal:latest') }}\"",
         '    local: "{{ registry }}/{{ project }}/codex:latest"',
     ]
+
+
+def _build_args(component: Component) -> list[str]:
+    given = {n: secret_value(n, v) if is_secret(n, v) else v for n, v in component.build_args.items()}
+    lines = [f"      {json.dumps(name)}: {scalar(value)}" for name, value in given.items()]
+    return ["    buildArgs:", *lines] if lines else []
 
 
 def split_tag(image: str) -> tuple[str, str]:
@@ -184,9 +195,4 @@ def _group(component: Component, site: str) -> str:
 
 
 def _overview(components: Sequence[Component]) -> list[str]:
-    return [
-        f"    {component.name}:{component.ports[0]}  {component.image or component.dockerfile}"
-        if component.ports
-        else f"    {component.name}  {component.image or component.dockerfile}"
-        for component in components
-    ]
+    return [f"    {c.name}{f':{c.ports[0]}' if c.ports else ''}  {c.image or c.dockerfile}" for c in components]

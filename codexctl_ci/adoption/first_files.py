@@ -43,12 +43,15 @@ def discover(name: str, texts: Mapping[str, str]) -> Discovery:
     for component in found:
         if component.dockerfile and component.dockerfile not in dockerfiles:
             notes.append(f"{file}: {component.name}: there is no {component.dockerfile}")
-        if not component.ports and component.dockerfile in dockerfiles:
+        if not component.ports and not component.runs_else and component.dockerfile in dockerfiles:
             component = replace(component, ports=exposed(dockerfiles[component.dockerfile]))
         if component.image or component.dockerfile:
             components.append(component)
     notes += [
-        f"{c.name} has no port that is known, so it gets no Service: EXPOSE it in its Dockerfile, or add one"
+        f"{c.name} runs a command of its own and names no port, so it gets no Service and no probe: add both to "
+        f"deploy/{c.name}.yaml if others reach it"
+        if c.runs_else
+        else f"{c.name} has no port that is known, so it gets no Service: EXPOSE it in its Dockerfile, or add one"
         for c in components
         if not c.ports
     ]

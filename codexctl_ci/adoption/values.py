@@ -18,9 +18,12 @@ def is_secret(name: str, value: str) -> bool:
     return bool(_SECRET_NAME.search(name) or _CREDENTIALS_IN_URL.search(value))
 
 
-def scalar(value: str) -> str:
-    """``value`` as a YAML scalar in a template, for a place where texts are wanted."""
-    pieces = list(_pieces(value))
+def scalar(value: str, *, required: bool = False) -> str:
+    """``value`` as a YAML scalar in a template, for a place where texts are wanted.
+
+    ``required``: a reference without a default of its own may not be empty.
+    """
+    pieces = list(_pieces(value, required))
     if all(not reference for reference, _ in pieces):
         text = "".join(text for _, text in pieces)
         quoted = json.dumps(text, ensure_ascii=False)
@@ -39,7 +42,7 @@ def references(value: str) -> list[str]:
     return [found[2] or found[5] for found in _REFERENCE.finditer(value) if not found[1]]
 
 
-def _pieces(value: str) -> list[tuple[bool, str]]:
+def _pieces(value: str, required: bool = False) -> list[tuple[bool, str]]:
     found: list[tuple[bool, str]] = []
     end = 0
     for reference in _REFERENCE.finditer(value):
@@ -48,9 +51,12 @@ def _pieces(value: str) -> list[tuple[bool, str]]:
         end = reference.end()
         if reference[1]:
             found.append((False, "$"))
+            continue
+        name = reference[2] or reference[5]
+        if required and reference[3] != "-":
+            found.append((True, f"envRequired('{name}')"))
         else:
-            default = reference[4] if reference[3] == "-" else ""
-            found.append((True, f"envOr('{reference[2] or reference[5]}', {_jinja(default)})"))
+            found.append((True, f"envOr('{name}', {_jinja(reference[4] if reference[3] == '-' else '')})"))
     if end < len(value) or not found:
         found.append((False, value[end:]))
     return found

@@ -25,7 +25,7 @@ _RUNNERS = {
 }
 """Inputs that name runners, and the label that stands for each where it isn't given."""
 _NO_DEFAULT = re.compile(
-    r"""envOr\W{1,6}([A-Za-z_]\w*)["']?[\s,]+(?:""|'')|(?:\.EnvMap|env_map)\W{1,6}([A-Za-z_]\w*)"""
+    r"""envOr\W{1,6}([A-Za-z_]\w*)["']?[\s,]+(?:""|'')|(?:\.EnvMap|env_map|env_?[Rr]equired)\W{1,6}([A-Za-z_]\w*)"""
 )
 _MODEL_KEYS = frozenset({"OPENAI_API_KEY", "CODEX_API_KEY"})
 _MODEL_SECRET = "openai-secret"

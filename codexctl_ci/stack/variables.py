@@ -20,7 +20,7 @@ TEAM_SECRETS = frozenset({"CODEXCTL_GH_PAT", "OPENAI_API_KEY", "CONTEXT7_API_KEY
 """What stacks in the Go dialect render into Secrets of their own."""
 
 _ASKED = re.compile(
-    r"""envOr\W{1,6}([A-Za-z_]\w*)|env_or\W{1,6}([A-Za-z_]\w*)|\.EnvMap\.([A-Za-z_]\w*)|env_map\.([A-Za-z_]\w*)"""
+    r"""env(?:Or|_or|Required|_required)\W{1,6}([A-Za-z_]\w*)|\.EnvMap\.([A-Za-z_]\w*)|env_map\.([A-Za-z_]\w*)"""
     r"""|\.?(?:EnvMap|env_map)\W{1,6}([A-Za-z_]\w*)"""
 )
 _DOTENV = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.]*)\s*=[ \t]*(.*)")

@@ -41,6 +41,16 @@ def env_or(env: Mapping[str, str], key: str, fallback: str) -> str:
     return env.get(key) or fallback
 
 
+def env_required(env: Mapping[str, str], key: str) -> str:
+    """``env[key]``; an error where that is unset or empty."""
+    if value := env.get(key):
+        return value
+    raise FunctionError(
+        f"{key} has no value: set it in the environment or in a file of envFiles, and for workflows in the "
+        "repository's secret CODEXCTL_TEMPLATE_SECRETS or among its variables"
+    )
+
+
 def ternary(condition: object, yes: object, no: object) -> object:
     """``yes`` where ``condition`` is true, else ``no``. Only a real boolean will do."""
     if not isinstance(condition, bool):

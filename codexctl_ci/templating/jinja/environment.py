@@ -116,6 +116,9 @@ def make_environment(
     def env_or(key: str, fallback: str = "") -> str:
         return functions.env_or(env, key, fallback)
 
+    def env_required(key: str) -> str:
+        return functions.env_required(env, key)
+
     environment.globals.pop("lipsum", None)
     plain: dict[str, Callable[..., Any]] = {
         "default": default,
@@ -131,7 +134,14 @@ def make_environment(
     environment.filters.update(plain)
     environment.globals.update(plain)
     environment.globals.update(
-        envOr=env_or, env_or=env_or, join=join, indent=functions.indent, include=include, now=Now.of(now)
+        envOr=env_or,
+        env_or=env_or,
+        envRequired=env_required,
+        env_required=env_required,
+        join=join,
+        indent=functions.indent,
+        include=include,
+        now=Now.of(now),
     )
     return environment
 

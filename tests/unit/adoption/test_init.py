@@ -15,6 +15,7 @@ from codexctl_ci.adoption.components import exposed, is_dockerfile
 from codexctl_ci.adoption.draft_services import full_reference
 from codexctl_ci.adoption.values import is_secret, scalar
 from codexctl_ci.cli.main import main
+from codexctl_ci.errors import InvalidStack
 from codexctl_ci.stack.images import image_plan
 from codexctl_ci.stack.project import Project
 from codexctl_ci.stack.rendering import render
@@ -61,6 +62,7 @@ REPOSITORIES = {
     "nothing": {"README.md": "Hello\n"},
     "no-compose": {"docker-compose.yml": "services: [}\n", "Dockerfile": "FROM busybox\nEXPOSE 80\n"},
 }
+GIVEN = Inputs(environ={"POSTGRES_PASSWORD": "given", "DATABASE_URL": "postgres://db"})
 ENVIRONMENTS = (("dev", 0), ("ai-staging", 0), ("ai", 3), ("ai-repair", 1))
 
 
@@ -90,12 +92,12 @@ def test_what_is_written_loads_renders_and_refers_to_nothing_missing(
 ) -> None:
     begin(tmp_path, name, capsys)
     for env, slot in ENVIRONMENTS:
-        project = open_folder(tmp_path, env=env, slot=slot)
+        project = open_folder(tmp_path, env=env, slot=slot, inputs=GIVEN)
         rendered = render(project)
         assert (project.warnings, rendered.warnings, project.name) == ((), (), "my-shop")
         images = {image.reference for image in image_plan(project)}
         assert dangling(rendered.manifests, images=images, registry=project.spec.registry) == []
-        assert (f"Deployment/{'codex'}" in objects(project)) is (slot > 0)
+        assert ("Deployment/codex" in objects(project)) is (slot > 0)
     workflows = sorted(path.name for path in (tmp_path / ".github" / "workflows").iterdir())
     assert len(workflows) == 8 and all(
         yaml.safe_load((tmp_path / ".github/workflows" / w).read_text()) for w in workflows
@@ -104,7 +106,7 @@ def test_what_is_written_loads_renders_and_refers_to_nothing_missing(
 
 def test_a_compose_file_becomes_the_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = begin(tmp_path, "compose", capsys)
-    values = {"POSTGRES_PASSWORD": "given", "LOG_LEVEL": "debug"}
+    values = {**GIVEN.environ, "LOG_LEVEL": "debug"}
     found = objects(open_folder(tmp_path, env="ai", slot=3, inputs=Inputs(environ=values)))
     assert found["Secret/db-env"]["stringData"] == {"POSTGRES_PASSWORD": "given"}
     ((host,),) = [[rule["host"] for rule in found["Ingress/web"]["spec"]["rules"]]]  # type: ignore[index]
@@ -117,7 +119,7 @@ def test_a_compose_file_becomes_the_stack(tmp_path: Path, capsys: pytest.Capture
     assert plain["MOTTO"] == "{{ nice }} 'and' \"so\"" and plain["DATABASE_URL"] is None
     assert db["image"] == "localhost:32000/my-shop/db:16" and db["volumeMounts"][0]["name"] == "data"
     assert "Service/cache" in found, "a stock image's port is known"
-    assert render(open_folder(tmp_path)).layers[-1].name == "frontend"
+    assert render(open_folder(tmp_path, inputs=GIVEN)).layers[-1].name == "frontend"
     for note in ("worker.Dockerfile is used by no service", "codex is left out", "outside: is left out", "mounted"):
         assert note in said and note in (tmp_path / "CODEXCTL-CHECKLIST.md").read_text()
 
@@ -128,6 +130,79 @@ def test_no_secret_of_a_compose_file_is_written_down(tmp_path: Path, capsys: pyt
     for secret in ("in-the-list", "in-the-url"):
         assert secret not in said and not [path for path, text in written.items() if secret.encode() in text]
     assert "`DATABASE_URL`, `POSTGRES_PASSWORD`" in written["CODEXCTL-CHECKLIST.md"].decode()
+
+
+def drafted(folder: Path, capsys: pytest.CaptureFixture[str], compose: str) -> str:
+    write_files(folder, {"compose.yaml": compose, "Dockerfile": "FROM python:3.13\nEXPOSE 8000\n"})
+    assert main(["init", "-c", str(folder / "services.yaml")], {"PATH": os.environ["PATH"]}) == 0
+    return capsys.readouterr().out
+
+
+def test_command_of_its_own_without_ports_is_not_waited_for_on_the_images_port(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = drafted(tmp_path, capsys, "services:\n  api: {build: .}\n  worker: {build: ., command: python work.py}\n")
+    found = objects(open_folder(tmp_path))
+    assert "Service/api" in found and "Service/worker" not in found
+    (worker,) = found["Deployment/worker"]["spec"]["template"]["spec"]["containers"]  # type: ignore[index]
+    assert "readinessProbe" not in worker and "ports" not in worker
+    assert "worker runs a command of its own and names no port" in said
+
+
+def test_credential_that_nobody_gives_is_an_error_that_says_where_to_set_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compose = "services:\n  db:\n    image: postgres\n    environment: "
+    compose += "{POSTGRES_PASSWORD: secret, A_TOKEN: '', B_KEY: '${B:-b}'}\n"
+    drafted(tmp_path, capsys, compose)
+    for environ in ({}, {"POSTGRES_PASSWORD": ""}):
+        with pytest.raises(
+            InvalidStack, match=r"deploy/db\.yaml:\d+.*POSTGRES_PASSWORD has no value: set it in"
+        ) as caught:
+            render(open_folder(tmp_path, inputs=Inputs(environ=environ)))
+        assert "envFiles" in str(caught.value) and "CODEXCTL_TEMPLATE_SECRETS" in str(caught.value)
+    services = tmp_path / "services.yaml"
+    services.write_text(services.read_text().replace("# envFiles:", "envFiles:"))
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=mine\n")
+    given = {"POSTGRES_PASSWORD": "mine", "A_TOKEN": "", "B_KEY": "b"}
+    assert objects(open_folder(tmp_path))["Secret/db-env"]["stringData"] == given
+
+
+def test_what_compose_says_is_taken_over_or_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compose = """
+services:
+  api:
+    build: {context: ., target: dev, args: {LEVEL: "2", NPM_TOKEN: "${NPM_TOKEN}", SECRET: literal}}
+    ports: ["8000:8000", "9000:9000", "53:53/udp"]
+    deploy: {replicas: 3, resources: {limits: {memory: 1G}}}
+    healthcheck: {test: curl localhost}
+    restart: always
+    container_name: api
+    depends_on: {migrate: {condition: service_completed_successfully}}
+  migrate: {build: ., command: migrate, restart: "no", ulimits: {nofile: 9}}
+  db: {image: postgres, scale: 2, volumes: ["data:/data"]}
+volumes: {data: {}}
+"""
+    said = drafted(tmp_path, capsys, compose)
+    project = open_folder(tmp_path, inputs=Inputs(environ={"NPM_TOKEN": "t"}))
+    found = objects(project)
+    (built,) = [image.build_args for image in image_plan(project) if image.name == "api" and image.type == "build"]
+    assert built == {"LEVEL": "2", "NPM_TOKEN": "t", "SECRET": ""}
+    assert [port["port"] for port in found["Service/api"]["spec"]["ports"]] == [8000, 9000]  # type: ignore[index]
+    assert found["Deployment/api"]["spec"]["replicas"] == 3  # type: ignore[index]
+    for note in (
+        "api: build.target is left out",
+        "api: port 53:53/udp is left out",
+        "api: deploy.resources is left out",
+        "api: healthcheck is left out: make it the readinessProbe",
+        "api: depends_on one that ends",
+        "migrate: restart: ",
+        "migrate: ulimits is left out",
+        "db: 2 replicas are left out",
+    ):
+        assert note in said, note
+    for silent in ("container_name", "api: restart", "deploy.replicas", "build.args"):
+        assert silent not in said
 
 
 def test_dockerfiles_alone_become_services(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
