@@ -16,7 +16,7 @@ from codexctl_ci.operations.apply_judge import judge, together
 from codexctl_ci.operations.apply_object import Applied, Outcome, Tries, apply_object, explained
 from codexctl_ci.operations.apply_plan import Layer, Plan, Step, defined_kinds, make_plan
 from codexctl_ci.operations.deletion import held_by, terminating, wait_until_gone
-from codexctl_ci.operations.inventory import Entry, Inventory, note_intent, read_inventory, record
+from codexctl_ci.operations.inventory import Entry, Inventory, key_of, note_intent, read_inventory, record
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.prune import Pruned, prune
 from codexctl_ci.operations.unchanged import unchanged
@@ -295,12 +295,14 @@ class _Run:
 
     def _apply(self, step: Step) -> Applied:
         options = self._options
+        before = self.plan.inventory.entries.get(key_of(step.ref))
         applied = apply_object(
             self._cluster,
             step.manifest,
             force=options.force_conflicts,
             overrule=options.slot > 0,
             tries=options.tries,
+            uid=before.uid if before is not None else "",
         )
         level = logging.DEBUG if applied.outcome is Outcome.UNCHANGED else logging.INFO
         log.log(level, "%s %s", applied.ref, applied.outcome)

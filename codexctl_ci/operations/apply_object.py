@@ -12,6 +12,7 @@ from enum import StrEnum
 from codexctl_ci.errors import ApiError, CodexctlError, ConfigError
 from codexctl_ci.operations.deletion import held_by, terminating, wait_until_gone
 from codexctl_ci.ports import ClusterApi
+from codexctl_ci.readiness.fields import holds
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 from codexctl_ci.stack.ownership import applied_at, has_legacy_fields, named_managers, taken_over
 
@@ -57,18 +58,25 @@ class Tries:
 
 
 def apply_object(
-    cluster: ClusterApi, manifest: Manifest, *, force: bool = False, overrule: bool = False, tries: Tries | None = None
+    cluster: ClusterApi,
+    manifest: Manifest,
+    *,
+    force: bool = False,
+    overrule: bool = False,
+    tries: Tries | None = None,
+    uid: str = "",
 ) -> Applied:
     """Apply ``manifest`` so that afterwards it is as written, whatever it was before.
 
-    ``force`` takes fields from other managers silently, ``overrule`` with a warning that names them. Raises
+    ``force`` takes fields from other managers silently, ``overrule`` with a warning that names them. ``uid`` is that of
+    an object which an earlier run of ours made: a Job of that UID which has failed is made anew. Raises
     FieldConflict, ImmutableField, ConfigError (the API refuses the manifest) or ApiError.
     """
     tries = tries or Tries()
     tried = 0
     while True:
         try:
-            return _apply(cluster, manifest, force, overrule)
+            return _apply(cluster, manifest, force, overrule, uid)
         except ApiError as error:
             if not error.passing or tried >= tries.retries:
                 raise
@@ -78,7 +86,7 @@ def apply_object(
             tries.pause(wait)
 
 
-def _apply(cluster: ClusterApi, manifest: Manifest, force: bool, overrule: bool) -> Applied:
+def _apply(cluster: ClusterApi, manifest: Manifest, force: bool, overrule: bool, uid: str) -> Applied:
     ref = ref_of(manifest)
     started = cluster.now().replace(microsecond=0)
     warnings: list[str] = []
@@ -102,6 +110,10 @@ def _apply(cluster: ClusterApi, manifest: Manifest, force: bool, overrule: bool)
         wait_until_gone(cluster, ref, live["metadata"]["uid"])
         made = cluster.apply(manifest, force=force or overrule)
         return Applied(ref, Outcome.RECREATED, str(made["metadata"].get("uid", "")), tuple(warnings))
+    if live["metadata"].get("uid") == uid and is_failed_job(live):
+        recreate(cluster, ref, live, "it failed")
+        made = cluster.apply(manifest, force=force or overrule)
+        return Applied(ref, Outcome.RECREATED, str(made["metadata"].get("uid", "")), tuple(warnings))
     return Applied(ref, _outcome(live, started), str(live["metadata"].get("uid", "")), tuple(warnings))
 
 
@@ -112,6 +124,11 @@ def _outcome(live: Manifest, started: datetime) -> Outcome:
         return Outcome.CREATED
     changed = applied_at(live, FIELD_MANAGER)
     return Outcome.CHANGED if changed is not None and changed >= started else Outcome.UNCHANGED
+
+
+def is_failed_job(live: Manifest) -> bool:
+    """Whether the object is a Job that gave up: its controller never tries it again."""
+    return bool(live.get("kind") == "Job" and live["apiVersion"].startswith("batch/") and holds(live, "Failed"))
 
 
 def is_field_conflict(error: ApiError) -> bool:
@@ -163,7 +180,7 @@ def _hand_over(cluster: ClusterApi, ref: Ref, live: Manifest) -> None:
 
 
 def _settle_refusal(cluster: ClusterApi, manifest: Manifest, ref: Ref, error: ApiError) -> Applied:
-    recreate(cluster, ref, replaceable(cluster, manifest, error))
+    recreate(cluster, ref, replaceable(cluster, manifest, error), "its template changed")
     return Applied(ref, Outcome.RECREATED, str(cluster.apply(manifest)["metadata"]["uid"]))
 
 
@@ -190,10 +207,10 @@ def replaceable(cluster: ClusterApi, manifest: Manifest, error: ApiError) -> Man
     return live
 
 
-def recreate(cluster: ClusterApi, ref: Ref, live: Manifest) -> None:
+def recreate(cluster: ClusterApi, ref: Ref, live: Manifest, why: str) -> None:
     """Delete exactly ``live`` and wait until it is gone. Killed after that, the next apply makes the new one."""
     uid = live["metadata"]["uid"]
-    log.info("%s: its template changed; deleting it to make it anew", ref)
+    log.info("%s: %s; deleting it to make it anew", ref, why)
     cluster.delete(ref, uid=uid)
     wait_until_gone(cluster, ref, uid)
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from codexctl_ci.errors import ApiError
-from codexctl_ci.operations.apply_object import FIELD_MANAGER, Applied, Outcome
+from codexctl_ci.operations.apply_object import FIELD_MANAGER, Applied, Outcome, is_failed_job
 from codexctl_ci.operations.apply_plan import Step
 from codexctl_ci.operations.deletion import terminating
 from codexctl_ci.operations.inventory import Inventory, key_of
@@ -74,6 +74,7 @@ def _as_applied(live: Manifest, manifest: Manifest) -> bool:
         (not says_more or is_applied_by(live, FIELD_MANAGER))
         and not has_legacy_fields(live)
         and not terminating(live)
+        and not is_failed_job({"kind": manifest["kind"], "apiVersion": manifest["apiVersion"]} | live)
         and carries(live, _as_stored(manifest))
     )
 

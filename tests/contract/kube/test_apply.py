@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from codexctl_ci.kube.connection import Connection
 from codexctl_ci.operations.apply import apply_stack
 from codexctl_ci.operations.apply_object import FieldConflict, ImmutableField, Outcome
 from codexctl_ci.operations.inventory import inventory_name
+from codexctl_ci.readiness.fields import holds
 from codexctl_ci.stack.objects import Manifest, Ref
 from sandbox.faulty_proxy import FaultyProxy, Refuse, Reset
 from tests.contract.kube.conftest import get, through_proxy
@@ -241,6 +243,22 @@ def test_job_that_would_be_invalid_is_not_deleted(cluster: Cluster, namespace: s
     with pytest.raises(ConfigError, match=r"containers\[0\].name"):
         apply_stack(cluster, [layer(wrong)], options(namespace))
     assert get(cluster, "Job", "migrate", namespace, "batch/v1")["metadata"]["uid"] == old
+
+
+def test_job_of_ours_that_failed_is_tried_again_by_the_next_apply(cluster: Cluster, namespace: str) -> None:
+    broken = job("migrate", "false")
+    broken["spec"]["backoffLimit"] = 0
+    apply_stack(cluster, [layer(broken)], options(namespace))
+    old = get(cluster, "Job", "migrate", namespace, "batch/v1")["metadata"]["uid"]
+    watch = cluster.watch("batch/v1", "Job", namespace, since="", timeout=timedelta(minutes=2))
+    assert any(holds(change.object, "Failed") for change in watch)
+    watch.close()
+    again = apply_stack(cluster, [layer(broken)], options(namespace))
+    assert again.count(Outcome.RECREATED) == 1
+    new = get(cluster, "Job", "migrate", namespace, "batch/v1")["metadata"]["uid"]
+    assert new != old
+    inventory = get(cluster, "ConfigMap", inventory_name("dev"), namespace)["data"]["objects"]
+    assert new in inventory and old not in inventory
 
 
 def test_other_immutable_change_names_the_field(cluster: Cluster, namespace: str) -> None:
