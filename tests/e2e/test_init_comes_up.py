@@ -37,10 +37,16 @@ services:
     environment:
       - GREETING=hello
     depends_on: [db]
+  worker:
+    build: ./web
+    command: sleep infinity
 volumes: {{data: {{}}}}
 """
 SHAPES: dict[str, tuple[dict[str, str], set[str]]] = {
-    "a compose file": ({"docker-compose.yml": COMPOSE, "web/Dockerfile": WEB, "web/page": "hi\n"}, {"db", "web"}),
+    "a compose file": (
+        {"docker-compose.yml": COMPOSE, "web/Dockerfile": WEB, "web/page": "hi\n"},
+        {"db", "web", "worker"},
+    ),
     "several Dockerfiles": (
         {"Dockerfile": WEB, "docker/mail.Dockerfile": WEB, "page": "hi\n"},
         {"{project}", "mail"},
