@@ -80,7 +80,8 @@ def _hash(path: str, size: int) -> str:
     try:
         found, left = hashlib.sha256(), size
         # The read that would only say that this is the end is spared: it is a third of what a small file costs.
-        while left > 0 and (block := os.read(descriptor, _BLOCK)):
+        # No more is asked for than there is: room for a whole block costs more than reading a small file.
+        while left > 0 and (block := os.read(descriptor, min(left, _BLOCK))):
             found.update(block)
             left -= len(block)
         return found.hexdigest()

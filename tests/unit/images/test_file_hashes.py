@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,16 @@ def test_where_nothing_can_be_kept_all_is_read(tmp_path: Path) -> None:
     for store in (None, tmp_path / "taken" / "one.json"):
         hashes = FileHashes(store)
         assert hashed(hashes, file) == [sha("1")] and hashes.read == 1
+
+
+def test_small_file_takes_no_room_for_a_large_one(tmp_path: Path) -> None:
+    """Asking the system for a whole block of each of many small files was what hashing them cost."""
+    file = tmp_path / "small"
+    file.write_bytes(b"x" * 500)
+    hashes, stat = FileHashes(), file.stat()
+    tracemalloc.start()
+    try:
+        assert hashes.of(str(file), stat) == hashlib.sha256(b"x" * 500).hexdigest()
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
