@@ -209,8 +209,10 @@ class _Run:
 
     def note(self) -> None:
         """Note what is about to be made."""
-        refs = [step.ref for step in self.plan.steps()]
-        self._inventory = note_intent(self._cluster, self._inventory, refs, self._cluster.now())
+        steps = self.plan.steps()
+        found = [step.ref for step in steps if step.verdict == "found"]
+        now = self._cluster.now()
+        self._inventory = note_intent(self._cluster, self._inventory, [step.ref for step in steps], now, found)
 
     def apply_first(self) -> None:
         """Namespaces and definitions, and wait until the latter are served."""
@@ -313,9 +315,17 @@ class _Run:
     def _keep(self, applied: list[Applied]) -> None:
         self.done += applied
 
+    def _is_found(self, step: Step) -> bool:
+        entry = self.plan.inventory.entries.get(key_of(step.ref))
+        return step.verdict == "found" or (step.verdict == "unjudged" and entry is not None and entry.found)
+
     def _record(self, gone: Sequence[tuple[str, str, str, str]] = ()) -> None:
         steps = {step.ref: step for step in self.plan.steps()}
-        entries = [Entry(one.ref, one.uid, steps[one.ref].digest, steps[one.ref].layer) for one in self.done if one.uid]
+        entries = [
+            Entry(one.ref, one.uid, steps[one.ref].digest, steps[one.ref].layer)
+            for one in self.done
+            if one.uid and (one.outcome is Outcome.RECREATED or not self._is_found(steps[one.ref]))
+        ]
         self._inventory = record(self._cluster, self._inventory, entries, gone)
 
 

@@ -10,8 +10,9 @@ from codexctl_ci.errors import ApiError, CodexctlError, ConfigError
 from codexctl_ci.operations.apply_object import conflict, explained, is_field_conflict, replaceable
 from codexctl_ci.operations.apply_plan import Plan, Step, defines
 from codexctl_ci.operations.deletion import terminating
-from codexctl_ci.operations.inventory import key_of
+from codexctl_ci.operations.inventory import Entry, key_of
 from codexctl_ci.operations.parallel import each
+from codexctl_ci.operations.prune import made_by_us
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.objects import Ref
 from codexctl_ci.stack.ownership import has_legacy_fields
@@ -35,7 +36,7 @@ def judge(cluster: ClusterApi, plan: Plan, namespace: str, *, force: bool) -> Pl
     new = [step for step in asked if key_of(step.ref) not in plan.inventory.entries]
     verdicts = dict.fromkeys(_plain_and_absent(cluster, new, namespace), "plain")
     asked = [step for step in asked if step.ref not in verdicts]
-    answers = each(asked, lambda step: _answer(cluster, step, force))
+    answers = each(asked, lambda step: _answer(cluster, step, plan.inventory.entries.get(key_of(step.ref)), force))
     errors = [answer for answer in answers if isinstance(answer, CodexctlError)]
     if errors:
         raise together(errors)
@@ -55,9 +56,9 @@ def together(errors: Sequence[CodexctlError]) -> CodexctlError:
     return kind(f"{len(errors)} objects can't be applied:\n" + "\n".join(f"- {error}" for error in errors))
 
 
-def _answer(cluster: ClusterApi, step: Step, force: bool) -> str | CodexctlError:
+def _answer(cluster: ClusterApi, step: Step, entry: Entry | None, force: bool) -> str | CodexctlError:
     try:
-        return _verdict(cluster, step, force)
+        return _verdict(cluster, step, entry, force)
     except ApiError as error:
         # What an earlier object of this stack brings (a role, an account, a namespace) may be what it lacks.
         return "unjudged" if error.status in (403, 404) else explained(error, step.ref)
@@ -65,7 +66,7 @@ def _answer(cluster: ClusterApi, step: Step, force: bool) -> str | CodexctlError
         return error
 
 
-def _verdict(cluster: ClusterApi, step: Step, force: bool) -> str:
+def _verdict(cluster: ClusterApi, step: Step, entry: Entry | None, force: bool) -> str:
     try:
         after = cluster.apply(step.manifest, force=force, dry_run=True)
     except ApiError as error:
@@ -78,7 +79,13 @@ def _verdict(cluster: ClusterApi, step: Step, force: bool) -> str:
             replaceable(cluster, step.manifest, error)
             return "recreate"
         raise
-    return "new" if not after["metadata"].get("resourceVersion") else "change"
+    if not after["metadata"].get("resourceVersion"):
+        return "new"
+    if entry is not None and entry.uid == after["metadata"]["uid"]:
+        return "change"
+    # The dry run's answer names us among the managers already: what was there before has to be read.
+    live = cluster.get(step.ref)
+    return "found" if live is not None and not made_by_us(live, entry) else "change"
 
 
 def _plain_and_absent(cluster: ClusterApi, steps: Sequence[Step], namespace: str) -> set[Ref]:

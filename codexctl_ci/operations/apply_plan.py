@@ -69,9 +69,9 @@ class Layer(Protocol):
 class Step:
     """One object's place in the plan: its layer, and its turn there.
 
-    ``verdict``: what the server said to it (``new change recreate takeover``), ``plain`` (new, and so simple that it
-    wasn't asked), or ``unjudged``: it was accepted as it is before, or its namespace or kind comes with the stack
-    itself.
+    ``verdict``: what the server said to it (``new change recreate takeover``), ``found`` (a change of what others
+    made), ``plain`` (new, and so simple that it wasn't asked), or ``unjudged``: it was accepted as it is before, or its
+    namespace or kind comes with the stack itself.
     """
 
     manifest: Manifest = field(repr=False)

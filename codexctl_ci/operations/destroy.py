@@ -15,7 +15,7 @@ from codexctl_ci.operations.apply_plan import Layer
 from codexctl_ci.operations.deletion import held_by
 from codexctl_ci.operations.inventory import Entry, Inventory, Key, forget, key_of, read_inventory, record
 from codexctl_ci.operations.parallel import each
-from codexctl_ci.operations.prune import spared, uid_of_ours
+from codexctl_ci.operations.prune import NOT_OURS, made_by_us, spared, uid_of_ours
 from codexctl_ci.ports import Change, ClusterApi, Listing
 from codexctl_ci.stack.objects import Manifest, Ref, ref_of
 
@@ -71,7 +71,7 @@ def destroy_stack(
     Raises NotReady naming each object that is still there at the end of the time, and what holds it.
     """
     inventory = read_inventory(cluster, options.namespace, options.environment)
-    run = _Run(cluster, options, clock)
+    run = _Run(cluster, options, inventory, clock)
     rendered = [_refs(layer, options.namespace, cluster) for layer in layers]
     known = {key_of(ref) for refs in rendered for ref in refs}
     left_over = [entry for key, entry in inventory.entries.items() if key not in known] if options.whole else []
@@ -102,8 +102,11 @@ def _forget_gone(cluster: ClusterApi, inventory: Inventory, settled: Sequence[Ke
 
 
 class _Run:
-    def __init__(self, cluster: ClusterApi, options: DestroyOptions, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, cluster: ClusterApi, options: DestroyOptions, inventory: Inventory, clock: Callable[[], float]
+    ) -> None:
         self._cluster = cluster
+        self._entries = inventory.entries
         self._options = options
         self._clock = clock
         self._end = clock() + options.timeout.total_seconds()
@@ -127,6 +130,10 @@ class _Run:
             listing = listings[(ref.api_version, ref.kind)]
             live = next((item for item in listing.items if item["metadata"]["name"] == ref.name), None)
             wanted = uids[ref] if uids else None
+            entry = self._entries.get(key_of(ref))
+            if live is not None and not made_by_us(live, entry) and (uids is None or (entry and entry.found)):
+                self.kept.append((ref, NOT_OURS))
+                continue
             if live is not None and wanted in (None, live["metadata"]["uid"]):
                 there.append((ref, live))
             self.settled.append(key_of(ref))

@@ -20,6 +20,7 @@ from codexctl_ci.stack.objects import Manifest, Ref
 
 _SCHEMA = "1"
 _KEY = "objects"
+_NEVER = "9999-12-31T23:59:59+00:00"
 Key = tuple[str, str, str, str]
 """Group, kind, namespace, name: what stays the same when an object moves to a newer version of its API."""
 
@@ -29,6 +30,8 @@ class Entry:
     """One object of ours. ``uid`` is empty between the intent, noted at ``since`` (RFC 3339), and the deed.
 
     ``digest`` is that of the manifest which the server accepted last; ``layer`` is its place in the order.
+    One that is ``found`` was there before, made by others. It is noted as an intent that nothing can fulfil,
+    which every version of ours spares.
     """
 
     ref: Ref
@@ -36,6 +39,16 @@ class Entry:
     digest: str = ""
     layer: int = 0
     since: str = ""
+
+    @classmethod
+    def of_found(cls, ref: Ref) -> Entry:
+        """The entry of an object that others made."""
+        return cls(ref, since=_NEVER)
+
+    @property
+    def found(self) -> bool:
+        """Whether others made the object."""
+        return self.since == _NEVER and not self.uid
 
     @property
     def key(self) -> Key:
@@ -84,10 +97,15 @@ def read_inventory(cluster: ClusterApi, namespace: str, environment: str) -> Inv
     return Inventory(name, namespace, entries, stored)
 
 
-def note_intent(cluster: ClusterApi, inventory: Inventory, refs: Iterable[Ref], now: datetime) -> Inventory:
-    """Note the names of objects that are about to be made; writes only where there is a new one."""
+def note_intent(
+    cluster: ClusterApi, inventory: Inventory, refs: Iterable[Ref], now: datetime, found: Collection[Ref] = ()
+) -> Inventory:
+    """Note the names of objects that are about to be made, and of those that others made (``found``); writes only where
+    there is a new one."""
     since = now.isoformat(timespec="seconds")
     new = {key_of(ref): Entry(ref, since=since) for ref in refs if key_of(ref) not in inventory.entries}
+    new |= {key_of(ref): Entry.of_found(ref) for ref in found}
+    new = {key: entry for key, entry in new.items() if entry != inventory.entries.get(key)}
     return _write(cluster, inventory, inventory.entries | new) if new else inventory
 
 

@@ -12,8 +12,8 @@ from codexctl_ci.operations.apply_object import FIELD_MANAGER
 from codexctl_ci.operations.inventory import Entry, Key
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.ports import ClusterApi
-from codexctl_ci.stack.objects import Ref
-from codexctl_ci.stack.ownership import is_applied_by
+from codexctl_ci.stack.objects import Manifest, Ref
+from codexctl_ci.stack.ownership import is_applied_by, is_made_with_kubectl
 
 log = logging.getLogger("codexctl_ci.apply")
 
@@ -39,6 +39,16 @@ def spared(ref: Ref, namespace: str, volumes: bool) -> str:
     return ""
 
 
+NOT_OURS = "was there before: not made by us"
+
+
+def made_by_us(live: Manifest, entry: Entry | None) -> bool:
+    """Whether we made the object, or the older tool's kubectl did: only such a one may be deleted."""
+    if entry is not None and (entry.found or entry.uid == live["metadata"]["uid"]):
+        return not entry.found
+    return is_applied_by(live, FIELD_MANAGER) or is_made_with_kubectl(live)
+
+
 def prune(
     cluster: ClusterApi, entries: Iterable[Entry], namespace: str, *, applied: Collection[str], volumes: bool
 ) -> Pruned:
@@ -48,7 +58,7 @@ def prune(
     doomed: list[Entry] = []
     gone: list[Key] = []
     for entry in entries:
-        reason = spared(entry.ref, namespace, volumes)
+        reason = spared(entry.ref, namespace, volumes) or (NOT_OURS if entry.found else "")
         if entry.uid and entry.uid in applied:
             gone.append(entry.key)
         elif reason:

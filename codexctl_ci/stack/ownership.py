@@ -57,6 +57,11 @@ def is_applied_by(live: Manifest, manager: str) -> bool:
     return any(_is_ours(entry, manager) for entry in _entries(live))
 
 
+def is_made_with_kubectl(live: Manifest) -> bool:
+    """Whether ``kubectl apply`` made it, of either kind: so the older tool did."""
+    return has_legacy_fields(live) or is_applied_by(live, "kubectl")
+
+
 def named_managers(messages: Iterable[str]) -> list[str]:
     """The managers that the messages of a conflict name, for people to read; nothing may be decided by them."""
     return list(dict.fromkeys(name for message in messages for name in _NAMED.findall(message)))

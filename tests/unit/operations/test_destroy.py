@@ -16,8 +16,11 @@ from tests.support.memory_cluster import MemoryCluster
 OPTIONS = DestroyOptions("dev", "shop", wait=False)
 
 
+OURS = [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {}}]
+
+
 def placed(name: str, **meta: Any) -> Manifest:
-    return config_map(name) | {"metadata": {"name": name, "namespace": "shop", **meta}}
+    return config_map(name) | {"metadata": {"name": name, "namespace": "shop", "managedFields": OURS, **meta}}
 
 
 def ref(name: str) -> Ref:
@@ -68,9 +71,8 @@ def test_last_layer_goes_first_with_its_hooks_around_it() -> None:
 
 
 def test_what_a_killed_run_made_goes_too_but_not_anothers_of_that_name() -> None:
-    ours = [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {}}]
     made = {"creationTimestamp": "2026-01-01T00:00:05Z"}
-    cluster = MemoryCluster(placed("lost", managedFields=ours, **made), placed("strange", managedFields=[], **made))
+    cluster = MemoryCluster(placed("lost", **made), placed("strange", managedFields=[], **made))
     note_intent(
         cluster,
         read_inventory(cluster, "shop", "dev"),
