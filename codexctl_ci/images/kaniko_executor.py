@@ -13,6 +13,7 @@ from pathlib import Path
 
 from codexctl_ci import process
 from codexctl_ci.images.build_log import show
+from codexctl_ci.images.causes import advice_on
 from codexctl_ci.images.kaniko import BuildFailed, KanikoOptions, kaniko_arguments
 from codexctl_ci.images.named_contexts import staged
 from codexctl_ci.images.recipes import inside
@@ -82,7 +83,9 @@ class KanikoExecutor:
             digest = note.read_text().strip() if note.is_file() else ""
         if not ended.ok or not digest:
             how = "took too long" if ended.timed_out else f"ended with exit code {ended.code}"
-            raise BuildFailed(f"Kaniko {how}", obj=obj, reason="\n".join(last), hint="read the lines above")
+            reason = "\n".join(last)
+            hint = advice_on(reason, "read the lines above")
+            raise BuildFailed(f"Kaniko {how}", obj=obj, reason=reason, hint=hint)
         return digest
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from codexctl_ci.errors import ApiError
 from codexctl_ci.images.build_log import BuildLog
+from codexctl_ci.images.causes import advice_on
 from codexctl_ci.images.kaniko import BuildFailed, KanikoOptions
 from codexctl_ci.images.kaniko_manifest import JobPlace, build_job, build_secret, job_name
 from codexctl_ci.ports import ClusterApi
@@ -139,7 +140,9 @@ class KanikoJobs:
         if not result.ready and result.failures[0].verdict.reason != "Gone":
             failure = result.failures[0]
             lines = [str(failure.verdict), *(f"{e.reason}: {e.message}" for e in failure.events[-3:]), *failure.log]
-            raise BuildFailed("the build Job failed", obj=obj, reason="\n".join(lines), hint="read the lines above")
+            reason = "\n".join(lines)
+            hint = advice_on(reason, "read the lines above")
+            raise BuildFailed("the build Job failed", obj=obj, reason=reason, hint=hint)
         labels = f"batch.kubernetes.io/job-name={meta(job)['name']}"
         for pod in self.cluster.list("v1", "Pod", self.place.namespace, labels=labels).items:
             for state in items(status(pod).get("containerStatuses")):

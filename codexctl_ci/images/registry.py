@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urljoin
 
 from codexctl_ci.errors import ApiError
 from codexctl_ci.images.authentication import Authentication
+from codexctl_ci.images.causes import advice_on
 from codexctl_ci.images.connection import Connection, Response, Trust
 from codexctl_ci.images.credentials import DockerConfig
 from codexctl_ci.images.reference import DOCKER_HUB, Reference, parse_reference
@@ -270,4 +271,5 @@ def _refused(response: Response, what: str, reference: Reference) -> ApiError:
         403: f"the login for {reference.host} has no right to this repository",
         404: "check name and tag",
     }.get(status, "")
+    hint = advice_on(f"{kind} {reason}", hint)
     return ApiError(what, status=status, kind=kind, obj=str(reference), reason=reason or f"status {status}", hint=hint)
