@@ -177,6 +177,41 @@ def test_executor_does_not_unpack_over_a_runner(shop: Shop) -> None:
     assert build(CODEXCTL_KANIKO_RUNNER="true").returncode == 0
 
 
+IN_A_ROOT_OF_ITS_OWN = """
+set -e
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay none -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+for folder in /proc /dev /tmp; do mount --rbind $folder "$1/root$folder"; done
+rm -f "$1/root/.dockerenv"
+mkdir -p "$1/root/kaniko"
+printf '#!/bin/sh\\necho reached; exit 1\\n' >"$1/root/kaniko/executor"
+chmod 755 "$1/root/kaniko/executor"
+shift
+exec chroot "$0/root" "$@"
+"""
+
+
+def test_runner_whose_image_has_kaniko_needs_no_word_more(shop: Shop) -> None:
+    worker = shop.root / "Runner.Worker"
+    worker.symlink_to("/bin/sh")
+    environ = {**shop.environ(), "PYTHONPATH": str(Path.cwd())}
+    del environ["CODEXCTL_KANIKO_EXECUTOR"]
+    script = f"{sys.executable} -m codexctl_ci ci images; exit $?"
+
+    def build(name: str, **more: str) -> tuple[int, str]:
+        root = shop.root / name
+        root.mkdir()
+        argv = ["unshare", "--mount", "sh", "-c", IN_A_ROOT_OF_ITS_OWN, str(root), str(root), str(worker), "-c", script]
+        done = subprocess.run(argv, env={**environ, **more}, stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stderr
+
+    code, said = build("pod", KUBERNETES_SERVICE_HOST="10.0.0.1")
+    assert code == 1 and "Kaniko ended with exit code 1: reached" in said, said
+    code, said = build("machine")
+    assert code == 2 and "over the runner" in said and "reached" not in said, said
+
+
 def test_failed_build_names_the_image_and_leaves_out_what_stands_on_it(
     shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
