@@ -245,8 +245,8 @@ class _Run:
         if self._options.prune and self._options.whole:
             pruned = prune(
                 self._cluster,
+                self.plan.inventory,
                 [entry for key, entry in self.plan.inventory.entries.items() if key not in rendered],
-                self._options.namespace,
                 applied={one.uid for one in self.done},
                 volumes=self._options.prune_volumes,
             )

@@ -13,7 +13,16 @@ from codexctl_ci.durations import format_duration
 from codexctl_ci.errors import ApiError, NotReady
 from codexctl_ci.operations.apply_plan import Layer
 from codexctl_ci.operations.deletion import held_by
-from codexctl_ci.operations.inventory import Entry, Inventory, Key, forget, key_of, read_inventory, record
+from codexctl_ci.operations.inventory import (
+    Entry,
+    Inventory,
+    Key,
+    forget,
+    held_elsewhere,
+    key_of,
+    read_inventory,
+    record,
+)
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.operations.prune import NOT_OURS, made_by_us, spared, uid_of_ours
 from codexctl_ci.ports import Change, ClusterApi, Listing
@@ -107,6 +116,7 @@ class _Run:
     ) -> None:
         self._cluster = cluster
         self._entries = inventory.entries
+        self._elsewhere = held_elsewhere(cluster, inventory)
         self._options = options
         self._clock = clock
         self._end = clock() + options.timeout.total_seconds()
@@ -119,7 +129,13 @@ class _Run:
         doomed: list[Ref] = []
         for ref in refs:
             why = _why_kept(ref, self._options)
-            if why:
+            if ref.namespace == self._options.namespace and key_of(ref) in self._elsewhere:
+                self.kept.append((ref, f"is in {self._elsewhere[key_of(ref)]} too"))
+                entry = self._entries.get(key_of(ref))
+                if entry is None or not entry.found:
+                    # From here on it is that one's alone.
+                    self.settled.append(key_of(ref))
+            elif why:
                 self.kept.append((ref, why))
             else:
                 doomed.append(ref)

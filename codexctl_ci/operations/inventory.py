@@ -16,10 +16,12 @@ from typing import Any
 
 from codexctl_ci.errors import ApiError, CodexctlError
 from codexctl_ci.ports import ClusterApi
+from codexctl_ci.stack.environments import REPAIR, STAGING
 from codexctl_ci.stack.objects import Manifest, Ref
 
 _SCHEMA = "1"
 _KEY = "objects"
+_COMPONENT = "app.kubernetes.io/component=inventory"
 _NEVER = "9999-12-31T23:59:59+00:00"
 Key = tuple[str, str, str, str]
 """Group, kind, namespace, name: what stays the same when an object moves to a newer version of its API."""
@@ -84,17 +86,24 @@ def read_inventory(cluster: ClusterApi, namespace: str, environment: str) -> Inv
     """What was applied before; empty where nothing was. Raises CodexctlError for one of a newer version of ours."""
     name = inventory_name(environment)
     stored = cluster.get(Ref("v1", "ConfigMap", name, namespace))
-    entries: dict[Key, Entry] = {}
-    if stored is not None:
-        data = stored.get("data") or {}
-        if data.get("schema", _SCHEMA) != _SCHEMA:
-            raise CodexctlError(
-                "was written by a newer version", obj=f"ConfigMap/{name} in {namespace}", hint="update codexctl-ci"
-            )
-        for row in json.loads(data.get(_KEY) or "[]"):
-            entry = _entry(row)
-            entries[entry.key] = entry
-    return Inventory(name, namespace, entries, stored)
+    return Inventory(name, namespace, _entries(stored) if stored is not None else {}, stored)
+
+
+def held_elsewhere(cluster: ClusterApi, inventory: Inventory) -> dict[Key, str]:
+    """What other inventories of the namespace hold, each with the name of its inventory.
+
+    Who may not list ConfigMaps sees those of the environments that share a namespace by default.
+    """
+    try:
+        found = cluster.list("v1", "ConfigMap", inventory.namespace, labels=_COMPONENT).items
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        names = [inventory_name(environment) for environment in (STAGING, REPAIR)]
+        read = [cluster.get(Ref("v1", "ConfigMap", name, inventory.namespace)) for name in names]
+        found = [stored for stored in read if stored is not None]
+    others = [stored for stored in found if stored["metadata"]["name"] != inventory.name]
+    return {key: stored["metadata"]["name"] for stored in others for key in _entries(stored)}
 
 
 def note_intent(
@@ -169,6 +178,17 @@ def _manifest(inventory: Inventory, entries: dict[Key, Entry]) -> Manifest:
     if inventory.stored is not None:
         meta["resourceVersion"] = inventory.stored["metadata"]["resourceVersion"]
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"schema": _SCHEMA, _KEY: text}}
+
+
+def _entries(stored: Manifest) -> dict[Key, Entry]:
+    data, meta = stored.get("data") or {}, stored["metadata"]
+    if data.get("schema", _SCHEMA) != _SCHEMA:
+        raise CodexctlError(
+            "was written by a newer version",
+            obj=f"ConfigMap/{meta['name']} in {meta['namespace']}",
+            hint="update codexctl-ci",
+        )
+    return {entry.key: entry for entry in map(_entry, json.loads(data.get(_KEY) or "[]"))}
 
 
 def _entry(row: list[Any]) -> Entry:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.apply_object import FIELD_MANAGER
-from codexctl_ci.operations.inventory import Entry, Key
+from codexctl_ci.operations.inventory import Entry, Inventory, Key, held_elsewhere
 from codexctl_ci.operations.parallel import each
 from codexctl_ci.ports import ClusterApi
 from codexctl_ci.stack.objects import Manifest, Ref
@@ -50,16 +50,22 @@ def made_by_us(live: Manifest, entry: Entry | None) -> bool:
 
 
 def prune(
-    cluster: ClusterApi, entries: Iterable[Entry], namespace: str, *, applied: Collection[str], volumes: bool
+    cluster: ClusterApi, inventory: Inventory, entries: Iterable[Entry], *, applied: Collection[str], volumes: bool
 ) -> Pruned:
-    """Delete the objects of ``entries`` that are still the very ones we applied. ``applied`` holds the UIDs of the
-    objects just applied: an object that moved to a newer version of its API is never deleted."""
+    """Delete the objects of ``entries`` of ``inventory`` that are still the very ones we applied. ``applied`` holds the
+    UIDs of the objects just applied: an object that moved to a newer version of its API is never deleted. Nor is what
+    another inventory of the namespace holds, but it is that one's alone from here on."""
+    entries = list(entries)
+    elsewhere = held_elsewhere(cluster, inventory) if entries else {}
     kept: list[tuple[Ref, str]] = []
     doomed: list[Entry] = []
     gone: list[Key] = []
     for entry in entries:
-        reason = spared(entry.ref, namespace, volumes) or (NOT_OURS if entry.found else "")
+        reason = spared(entry.ref, inventory.namespace, volumes) or (NOT_OURS if entry.found else "")
         if entry.uid and entry.uid in applied:
+            gone.append(entry.key)
+        elif entry.key in elsewhere and not entry.found:
+            kept.append((entry.ref, f"is in {elsewhere[entry.key]} too"))
             gone.append(entry.key)
         elif reason:
             kept.append((entry.ref, reason))

@@ -10,7 +10,6 @@ from codexctl_ci.cli.wiring.slots import Slots
 from codexctl_ci.cli.wiring.workspace import claim_of, folder_of
 from codexctl_ci.errors import CodexctlError
 from codexctl_ci.slots.records import SlotRecord
-from codexctl_ci.stack.environments import STAGING
 from codexctl_ci.workspace.sync_pod import sync_pod
 from codexctl_ci.workspace.tree_state import Note
 from codexctl_ci.workspace.volume import VolumeTree
@@ -19,17 +18,15 @@ log = logging.getLogger(__name__)
 
 
 def remove_rendered(slots: Slots) -> Callable[[SlotRecord], None]:
-    """Removes what a repair rendered into staging's namespace, and nothing else that is there: what staging has
-    applied too is staging's."""
+    """Removes what a repair rendered into staging's namespace, and nothing else that is there: what staging
+    holds too is staging's."""
 
     def remove(record: SlotRecord) -> None:
         from codexctl_ci.operations.inventory import forget, read_inventory
         from codexctl_ci.operations.prune import prune
 
         inventory = read_inventory(slots.cluster, record.namespace, record.env)
-        staging = read_inventory(slots.cluster, record.namespace, STAGING).entries
-        own = [entry for key, entry in inventory.entries.items() if key not in staging]
-        prune(slots.cluster, own, record.namespace, applied=(), volumes=False)
+        prune(slots.cluster, inventory, inventory.entries.values(), applied=(), volumes=False)
         forget(slots.cluster, inventory)
         if record.tree.touched:
             _give_up_tree(slots, record)

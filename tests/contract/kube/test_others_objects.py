@@ -27,8 +27,8 @@ def in_namespace(manifest: Manifest, namespace: str) -> Manifest:
     return manifest | {"metadata": manifest["metadata"] | {"namespace": namespace}}
 
 
-def destroy(cluster: Cluster, namespace: str, *manifests: Manifest) -> DestroyResult:
-    where = DestroyOptions("dev", namespace, timeout=timedelta(seconds=30))
+def destroy(cluster: Cluster, namespace: str, *manifests: Manifest, environment: str = "dev") -> DestroyResult:
+    where = DestroyOptions(environment, namespace, timeout=timedelta(seconds=30))
     return destroy_stack(cluster, [layer(*manifests)], where, hooks=NoHooks())
 
 
@@ -75,3 +75,27 @@ def test_objects_of_kubectl_are_taken_over_and_pruned(cluster: Cluster, namespac
     apply_stack(cluster, [layer(config_map("of-kubectl", a="1"))], options(namespace))
     pruned = apply_stack(cluster, [], options(namespace, prune=True)).pruned
     assert pruned.deleted == (ref("of-kubectl", namespace),)
+
+
+def test_destroy_of_one_environment_leaves_what_another_holds_until_that_one_goes(
+    cluster: Cluster, namespace: str
+) -> None:
+    shared, repairs = config_map("shared", a="1"), config_map("repairs", a="1")
+    apply_stack(cluster, [layer(shared)], options(namespace, environment="ai-staging"))
+    apply_stack(cluster, [layer(shared, repairs)], options(namespace, environment="ai-repair"))
+    done = destroy(cluster, namespace, shared, repairs, environment="ai-repair")
+    assert done.deleted == (ref("repairs", namespace),)
+    assert done.kept == ((ref("shared", namespace), "is in codexctl-inventory-ai-staging too"),)
+    last = destroy(cluster, namespace, shared, environment="ai-staging")
+    assert last.deleted == (ref("shared", namespace),)
+
+
+def test_prune_of_one_environment_leaves_what_another_holds(cluster: Cluster, namespace: str) -> None:
+    shared = config_map("shared", a="1")
+    apply_stack(cluster, [layer(shared)], options(namespace, environment="ai-staging"))
+    apply_stack(cluster, [layer(shared)], options(namespace, environment="ai-repair"))
+    pruned = apply_stack(cluster, [], options(namespace, environment="ai-repair", prune=True)).pruned
+    assert pruned.deleted == ()
+    assert pruned.kept == ((ref("shared", namespace), "is in codexctl-inventory-ai-staging too"),)
+    staging = apply_stack(cluster, [], options(namespace, environment="ai-staging", prune=True)).pruned
+    assert staging.deleted == (ref("shared", namespace),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from codexctl_ci.errors import ApiError
 from codexctl_ci.operations.apply import NoHooks
 from codexctl_ci.operations.apply_object import FIELD_MANAGER
 from codexctl_ci.operations.destroy import DestroyOptions, destroy_stack
@@ -93,3 +94,11 @@ def test_a_dry_run_and_a_filtered_run_leave_what_is_left_over() -> None:
     assert planned.deleted == (ref("old"),)
     part = destroy_stack(cluster, [], DestroyOptions("dev", "shop", wait=False, whole=False), hooks=NoHooks())
     assert part.deleted == () and cluster.get(ref("old")) is not None
+
+
+def test_who_may_not_list_inventories_still_sees_those_that_share_a_namespace_by_default() -> None:
+    cluster = MemoryCluster(placed("shared"))
+    record(cluster, read_inventory(cluster, "shop", "ai-staging"), [Entry(ref("shared"), "some-uid")])
+    cluster.faults["list", "ConfigMap"] = [ApiError("list", status=403, kind="Forbidden")]
+    result = destroy_stack(cluster, [layer(config_map("shared"))], OPTIONS, hooks=NoHooks())
+    assert result.kept == ((ref("shared"), "is in codexctl-inventory-ai-staging too"),)
