@@ -85,6 +85,7 @@ class _Wait:
         self._around = Surroundings(cluster)
         self._wakes: dict[Ref, float] = {}
         self._going: set[Ref] = set()
+        self._looked = self._begun
         self._verdicts: dict[Ref, Verdict] = {
             ref: ready() for ref in self._refs if settled_at_once(ref.api_version, ref.kind)
         }
@@ -178,17 +179,18 @@ class _Wait:
 
     def _due(self) -> set[Ref]:
         """Objects whose verdict changes by time alone, however much else goes on."""
-        now = self._clock()
-        return {ref for ref, at in self._wakes.items() if at <= now}
+        self._looked = self._clock()
+        return {ref for ref, at in self._wakes.items() if at <= self._looked}
 
     def _patience(self) -> float:
-        now = self._clock()
+        # What became due since the last look, while we judged, must not be passed over.
         self._wakes = {
             ref: at
             for ref in self._unready()
             if (obj := self._around.find(ref)) is not None
-            and (at := asks_again_at(obj, self._around.of(obj), now, self._limits)) is not None
+            and (at := asks_again_at(obj, self._around.of(obj), self._looked, self._limits)) is not None
         }
+        now = self._clock()
         return max(0.0, min([self._left(), _HEARTBEAT, *(at - now for at in self._wakes.values())]))
 
     def _result(self) -> WaitResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import threading
@@ -65,14 +64,17 @@ class Watches:
 
     def take(self, seconds: float) -> list[Change]:
         """All changes that have come, waiting at most ``seconds`` for the first. Raises what ended a watch."""
+        try:
+            items = [self._queue.get(timeout=max(0.0, seconds))]
+        except queue.Empty:
+            return []
+        # Those that are there now: who adds faster than we take must not keep us here.
+        items += [self._queue.get_nowait() for _ in range(self._queue.qsize())]
         found: list[Change] = []
-        with contextlib.suppress(queue.Empty):
-            item = self._queue.get(timeout=max(0.0, seconds))
-            while True:
-                if isinstance(item, Exception):
-                    raise item
-                found.append(item)
-                item = self._queue.get_nowait()
+        for item in items:
+            if isinstance(item, Exception):
+                raise item
+            found.append(item)
         return found
 
     def _run(self, target: Target, start: Listing) -> None:
