@@ -87,13 +87,11 @@ def sync_sources(
     ignored: Callable[[tuple[str, ...]], frozenset[str]],
     *,
     discard_changes: bool = False,
-    protect: bool = False,
 ) -> Synced:
     """Bring ``target`` to what ``source`` holds. Safe to repeat after a death at any point.
 
     ``tree`` is what the slot's record says, ``record`` changes that, ``name_of`` names a tree's content. Raises
-    DirtyTree where an agent's unpublished work is in the way, unless ``discard_changes``. ``protect``: what is not ours
-    is in the way also where no agent was.
+    DirtyTree where unpublished work is in the way, an agent's or anybody's, unless ``discard_changes``.
     """
     commit = source.commit()
     # Where an agent worked, its repository still stands on what it began with: that is renewed in any case.
@@ -104,8 +102,13 @@ def sync_sources(
     wanted = source.manifest
     present = target.measure()
     now: Mapping[str, E] = present or {}
-    if (tree.touched or protect) and tree.synced and not discard_changes:
-        _require_clean(now, target.known(), tree, name_of, ignored)
+    if (
+        present is not None
+        and tree.synced
+        and not discard_changes
+        and name_of(now) not in (tree.synced, tree.published)
+    ):
+        _require_clean(now, target.known(), ignored)
     goal = name_of(wanted)
     written = [path for path, entry in sorted(wanted.items()) if now.get(path) != entry]
     removed = sorted(path for path in now if path not in wanted)
@@ -145,12 +148,8 @@ def _write(source: S, target: TargetSide[E, S], written: Sequence[str], removed:
 def _require_clean(
     now: Mapping[str, E],
     known: Mapping[str, E],
-    tree: SourceTree,
-    name_of: Callable[[Mapping[str, E]], str],
     ignored: Callable[[tuple[str, ...]], frozenset[str]],
 ) -> None:
-    if name_of(now) in (tree.synced, tree.published):
-        return
     added = tuple(sorted(path for path in now if path not in known))
     left_out = ignored(added)
     changed = sorted(path for path in known if path in now and now[path] != known[path])
@@ -166,5 +165,5 @@ def _require_clean(
     shown = "\n".join(marks[:_SHOWN]) + (f"\n  … and {len(marks) - _SHOWN} more" if len(marks) > _SHOWN else "")
     raise DirtyTree(
         f"the sources in the slot hold work that is published nowhere:\n{shown}",
-        hint="publish it first (pr publish, pr review-apply), or give it up with --discard-changes",
+        hint="publish an agent's (pr publish, pr review-apply), save your own, or give it up with --discard-changes",
     )

@@ -45,12 +45,12 @@ def _give_up_tree(slots: Slots, record: SlotRecord) -> None:
 
 
 def unsaved_work(slots: Slots) -> Callable[[SlotRecord], str]:
-    """Tells what unpublished work is in a slot's tree, empty where there is none. Only trees that an agent worked in
-    are looked at; one that can't be looked at is kept."""
+    """Tells what unpublished work is in a slot's tree, an agent's or anybody's, empty where there is none. A tree that
+    can't be looked at is kept."""
 
     def look(record: SlotRecord) -> str:
         # A tree that we don't stand for was left half written by us, or holds what a plan's agent tried.
-        if not (record.tree.touched and record.tree.synced and record.namespace_uid):
+        if not (record.tree.synced and record.namespace_uid):
             return ""
         try:
             return _difference(slots, record)

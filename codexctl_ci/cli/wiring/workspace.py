@@ -103,8 +103,6 @@ def sync(
                     tree_id,
                     _ignored_in(inv, side),
                     discard_changes=inv.settings[o.DISCARD_CHANGES],
-                    # Where no record tells of agents, what isn't ours may be anybody's work.
-                    protect=record is None,
                 )
                 break
             except MountFault as fault:

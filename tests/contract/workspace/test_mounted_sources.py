@@ -18,7 +18,7 @@ import pytest
 from codexctl_ci.cli.main import main
 from codexctl_ci.kube.connection import Connection
 from codexctl_ci.operations.slot_lock import OperationLock
-from codexctl_ci.slots.records import AgentRun, SlotRecord
+from codexctl_ci.slots.records import AgentRun, SlotRecord, SlotState, SourceTree
 from codexctl_ci.stack.objects import Ref
 from sandbox.faulty_proxy import Call, FaultyProxy, Request
 from sandbox.state import State
@@ -147,6 +147,28 @@ def test_mount_is_used_until_an_agent_was_there_and_only_the_very_same_one(desk:
     assert STRAIGHT not in desk.sync(volume)
 
 
+def test_work_by_hand_is_neither_overwritten_nor_torn_down(desk: Desk) -> None:
+    desk.run("ci", "ensure-ready")
+    volume = desk.volume()
+    tree = volume / "codex" / "envs" / "1" / "src"
+    (tree / "app" / "a.txt").write_text("by hand\n")
+    (tree / "app" / "new").write_text("by hand\n")
+    (tree / "app" / "x.log").write_text("ignored\n")
+    desk.commit("two\n")
+    for mount in (None, volume):
+        told = desk.sync(mount, code=1)
+        assert (STRAIGHT in told) == (mount is not None)
+        assert "changed  app/a.txt" in told and "new      app/new" in told and "x.log" not in told
+    desk.run("manage-env", "cleanup")
+    assert desk.record.state is SlotState.LEASED
+    assert (tree / "app" / "a.txt").read_text() == "by hand\n"
+    (tree / "app" / "a.txt").write_text("one\n")
+    (tree / "app" / "new").unlink()
+    assert "1 files copied" in desk.sync(volume)
+    desk.run("manage-env", "cleanup")
+    assert desk.record.free
+
+
 @pytest.mark.parametrize("mounted", [True, False], ids=["mounted", "pod"])
 def test_run_that_slept_writes_no_sources_into_a_slot_that_moved_on(
     desk: Desk, proxy: FaultyProxy, connection: Connection, tmp_path: Path, mounted: bool
@@ -225,6 +247,7 @@ def test_tree_that_another_life_of_the_slot_left_is_first_seen_through_a_pod(des
     note = json.loads((place / "state" / "tree").read_text())
     (place / "state" / "tree").write_text(json.dumps(note | {"owner": "another life"}))
     (place / "src" / "left over").write_text("x")
+    desk.scene.store().update(1, lambda known: replace(known, tree=SourceTree()))
     assert STRAIGHT not in desk.sync(volume)
     desk.commit("two\n")
     assert STRAIGHT in desk.sync(volume)

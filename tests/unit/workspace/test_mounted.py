@@ -51,8 +51,17 @@ class Desk:
     def change(self, alter: Callable[[SourceTree], SourceTree]) -> None:
         self.record = alter(self.record)
 
-    def sync(self) -> Synced:
-        return sync_sources(self.checkout(), self.tree, self.record, self.change, tree_id, lambda paths: frozenset())
+    def sync(self, *, discard: bool = True) -> Synced:
+        nothing: frozenset[str] = frozenset()
+        return sync_sources(
+            self.checkout(),
+            self.tree,
+            self.record,
+            self.change,
+            tree_id,
+            lambda paths: nothing,
+            discard_changes=discard,
+        )
 
     def write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
