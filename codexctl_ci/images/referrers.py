@@ -32,7 +32,7 @@ def referrers_of(registries: Registries, reference: Reference) -> list[Descripto
         path = next_page(answer.headers.get("Link", ""), path)
     else:
         return found
-    listed = _manifest_or_none(registries, reference.with_tag(stand_in(reference.digest)))
+    listed = manifest_or_none(registries, reference.with_tag(stand_in(reference.digest)))
     return _entries(listed.body) if listed is not None else []
 
 
@@ -65,7 +65,8 @@ def next_page(link: str, path: str) -> str:
     return f"{found.path}?{found.query}"
 
 
-def _manifest_or_none(registries: Registries, reference: Reference) -> Manifest | None:
+def manifest_or_none(registries: Registries, reference: Reference) -> Manifest | None:
+    """The manifest, None where it isn't there."""
     try:
         return registries.manifest(reference)
     except ApiError as error:

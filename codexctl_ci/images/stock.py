@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from codexctl_ci.errors import ApiError
 from codexctl_ci.images.inspection import config_of
 from codexctl_ci.images.reference import Reference, parse_reference
-from codexctl_ci.images.referrers import cosign_tags, next_page, referrers_of, stand_in
+from codexctl_ci.images.referrers import cosign_tags, manifest_or_none, next_page, referrers_of, stand_in
 from codexctl_ci.images.registry import Manifest, Registries
 from codexctl_ci.ports import StoredImage
 
@@ -40,32 +40,39 @@ class Stock:
 
     def stored(self, image: str) -> StoredImage | None:
         reference = parse_reference(image)
-        try:
-            whole = list(self._all(reference, self._registries.manifest(reference)))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        first = manifest_or_none(self._registries, reference)
+        if first is None:
+            return None
+        whole = list(self._all(reference, first))
         blobs: dict[str, int] = {}
         created: list[datetime | None] = []
         for each in whole:
             blobs |= {str(blob["digest"]): int(blob.get("size") or 0) for blob in _blobs(each.document)}
             if not each.is_index:
-                created.append(_created(config_of(self._registries, reference, each)))
+                created.append(self._created(reference, each))
         known = [moment for moment in created if moment is not None]
         # What of an index has no date keeps all of it.
         age = max(known) if known and len(known) == len(created) else None
-        return StoredImage(whole[0].digest, age, blobs, frozenset(each.digest for each in whole))
+        return StoredImage(first.digest, age, blobs, frozenset(each.digest for each in whole))
 
-    def delete(self, repository: str, digest: str) -> bool:
+    def delete(self, repository: str, digest: str, *, keep: Collection[str] = ()) -> bool:
         reference = parse_reference(repository).with_digest(digest)
         for entry in referrers_of(self._registries, reference):
-            self.delete(repository, str(entry["digest"]))
+            if entry["digest"] not in keep:
+                self.delete(repository, str(entry["digest"]), keep=keep)
         for tag in [*cosign_tags(self._registries, reference), stand_in(digest)]:
             about = self._registries.digest(str(reference.with_tag(tag)))
-            if about is not None:
+            if about is not None and about not in keep:
                 self._delete(reference.with_digest(about))
         return self._delete(reference)
+
+    def _created(self, reference: Reference, manifest: Manifest) -> datetime | None:
+        try:
+            return _moment(config_of(self._registries, reference, manifest))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def _delete(self, reference: Reference) -> bool:
         path = f"/v2/{reference.repository}/manifests/{reference.digest}"
@@ -78,10 +85,13 @@ class Stock:
         return answer.status != 404
 
     def _all(self, reference: Reference, manifest: Manifest) -> Iterator[Manifest]:
+        """The manifest and all inside it that is there: an index may lack some of its platforms."""
         yield manifest
         if manifest.is_index:
             for entry in manifest.document.get("manifests") or []:
-                yield from self._all(reference, self._registries.manifest(reference.with_digest(str(entry["digest"]))))
+                found = manifest_or_none(self._registries, reference.with_digest(str(entry["digest"])))
+                if found is not None:
+                    yield from self._all(reference, found)
 
 
 def _blobs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -89,7 +99,7 @@ def _blobs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [blob for blob in found if isinstance(blob, dict) and blob.get("digest")]
 
 
-def _created(config: Mapping[str, Any]) -> datetime | None:
+def _moment(config: Mapping[str, Any]) -> datetime | None:
     text = str(config.get("created") or "")
     # More digits than Python reads; the seconds will do. Builders without a clock write 1970 or year 1.
     head, _, rest = text.partition(".")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -55,8 +55,9 @@ class ImageStock(Protocol):
     def stored(self, image: str) -> StoredImage | None:
         """All about it, None where there is no such image."""
 
-    def delete(self, repository: str, digest: str) -> bool:
-        """Delete what has the digest, so every tag of it, and what refers to it; False where it is gone already."""
+    def delete(self, repository: str, digest: str, *, keep: Collection[str] = ()) -> bool:
+        """Delete what has the digest, so every tag of it, and what refers to it unless its digest is in ``keep``; False
+        where it is gone already."""
 
 
 class BuildRecipes(Protocol):
