@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 
+from codexctl_ci.guardrails.secret_names import names_a_secret
+
 # $$, ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:?words}, $NAME
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)(?::?([-?+])([^}]*))?\}|(\w+))")
-_SECRET_NAME = re.compile(
-    r"PASS(WORD|WD)?$|PASSWORD|SECRET|TOKEN|CREDENTIAL|API_?KEY|PRIVATE_?KEY|_KEY$", re.IGNORECASE
-)
 _CREDENTIALS_IN_URL = re.compile(r"://[^/\s:@]*:[^@\s/]+@")
 
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable looks as if its value must not be written down."""
-    return bool(_SECRET_NAME.search(name) or _CREDENTIALS_IN_URL.search(value))
+    return names_a_secret(name) or name.upper().endswith("_KEY") or bool(_CREDENTIALS_IN_URL.search(value))
 
 
 def scalar(value: str, *, required: bool = False) -> str:

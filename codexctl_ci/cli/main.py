@@ -23,6 +23,7 @@ from codexctl_ci.cli import options as o
 from codexctl_ci.cli.options import Option
 from codexctl_ci.cli.table import COMMANDS, GROUPS, Command
 from codexctl_ci.errors import CodexctlError
+from codexctl_ci.guardrails.secret_names import names_a_secret
 from codexctl_ci.reporting.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 USAGE, BUG, INTERRUPTED = 2, 3, 130
 
-_SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|PRIVATE_KEY|_PAT)(_|$)")
 REPOSITORY_VARIABLES = "CODEXCTL_REPOSITORY_VARIABLES"
 # A repository variable may set our options, but never what the process itself lives by.
 _OURS = re.compile(r"CODEXCTL_(?!INPUT_)[A-Z0-9_]+|LETSENCRYPT_EMAIL")
@@ -54,7 +54,7 @@ def main(argv: list[str], environ: Mapping[str, str] | None = None) -> int:
 def _run(argv: list[str], environ: Mapping[str, str]) -> int:
     redact = Redactor()
     for name, value in environ.items():
-        if _SECRET_NAME.search(name.upper()):
+        if names_a_secret(name):
             redact.register(value)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -2,7 +2,7 @@
 # Runs beside the agent, in its pod or on the runner: starts Codex detached, keeps its time, shows its events, ends it.
 # POSIX sh; everything from outside comes as an argument or a file, never as a piece of script.
 #
-#   agent.sh state  RUN                      one word and details: new | running | lost | finished CODE REASON COLLECTED
+#   agent.sh state  RUN                      one word and details: new | running | lost | finished CODE REASON CLEAN COLLECTED
 #   agent.sh put    RUN NAME SIZE            SIZE bytes of stdin become RUN/NAME
 #   agent.sh start  RUN HOME WORK TOTAL IDLE THREAD OWNER [VARIABLE...]
 #                                            THREAD: thread to resume or -; OWNER: pid that must stay, or 0;
@@ -139,7 +139,7 @@ supervise() {
   trap '' HUP
   life >"$run/life"
   echo "$$" >"$run/supervisor"
-  cd "$work" || { echo "126 ended" >"$run/exit"; return; }
+  cd "$work" 2>>"$run/stderr.log" || { echo "126 ended clean" >"$run/exit.new" && mv "$run/exit.new" "$run/exit"; return; }
   clean_environment
   cp "$run/config.toml" "$home/config.toml"
   if command -v codex >/dev/null 2>&1; then

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -17,6 +16,7 @@ from codexctl_ci.cli import options as o
 from codexctl_ci.cli.invocation import Invocation
 from codexctl_ci.cli.wiring.cluster import cache_dir, open_cluster
 from codexctl_ci.errors import ConfigError
+from codexctl_ci.guardrails.secret_names import names_a_secret
 from codexctl_ci.images.connection import Trust, proxies_of
 from codexctl_ci.images.credentials import load_docker_config
 from codexctl_ci.images.file_hashes import FileHashes
@@ -30,7 +30,6 @@ from codexctl_ci.stack.images import BuiltImage, ExternalImage
 from codexctl_ci.stack.objects import Ref
 from codexctl_ci.stack.project import Project
 
-_SECRET_NAME = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|_PAT|CREDENTIAL)", re.IGNORECASE)
 _CLOUD_LOGIN = ("AWS_", "GOOGLE_", "AZURE_", "DOCKER_", "KANIKO_")
 _SYSTEM = ("/", "/usr", "/usr/local")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}
@@ -77,7 +76,7 @@ def open_recipes(inv: Invocation, project: Project) -> Recipes:
     machine = platform.machine()
 
     def is_secret(name: str, value: str) -> bool:
-        return bool(_SECRET_NAME.search(name)) or inv.redact.finds(value)
+        return names_a_secret(name) or inv.redact.finds(value)
 
     root = checkout_root(inv, project)
     return Recipes(
@@ -162,7 +161,7 @@ def open_builder(
     for image in chosen:
         if isinstance(image, BuiltImage):
             for name, value in image.build_args.items():
-                if _SECRET_NAME.search(name):
+                if names_a_secret(name):
                     inv.redact.register(value)
     return _jobs(inv, project, chosen, pushed, cluster, folder) if uses_job(inv) else _executor(inv, project)
 
@@ -253,6 +252,4 @@ def _harmless(environ: Mapping[str, str]) -> dict[str, str]:
 def _concerns_builds(name: str) -> bool:
     if name == "KANIKO_REGISTRY_MIRROR":
         return False
-    return name.startswith(_CLOUD_LOGIN) or not (
-        _SECRET_NAME.search(name) or name.startswith(("CODEXCTL_", "ACTIONS_"))
-    )
+    return name.startswith(_CLOUD_LOGIN) or not (names_a_secret(name) or name.startswith(("CODEXCTL_", "ACTIONS_")))
