@@ -50,7 +50,6 @@ demo-down: venv ## ends what `make demo KEEP=1` left running; DEMO=demo-123 only
 
 docs: venv ## files that are made from the code: actions, pages of reference, the schema
 	@$(PY) -m codexctl_ci.cli.reference
-	@mkdir -p build && $(PY) -m codexctl_ci.stack.json_schema > build/schema.json && mv build/schema.json codexctl_ci/stack/services.schema.json
 
 bench: preflight venv ## what our own code costs, against the budgets
 	@$(PY) -m sandbox run -- $(PY) -m tests.bench $(ARGS)

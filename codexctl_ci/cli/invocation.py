@@ -11,6 +11,7 @@ from codexctl_ci.cli import options as o
 from codexctl_ci.cli.settings import Settings
 from codexctl_ci.errors import CodexctlError, NotReady
 from codexctl_ci.reporting import actions_files
+from codexctl_ci.reporting.foreign_text import fenced
 from codexctl_ci.reporting.redaction import Redactor
 
 
@@ -51,7 +52,7 @@ class Invocation:
         if "conclusion" not in self.outputs:
             self.output(conclusion=error.conclusion)
         self.summary(
-            f"### {self.command} failed\n\n```text\n{_fence(str(error))}\n```\n\nThe same on your machine:\n\n"
+            f"### {self.command} failed\n\n{fenced(str(error).splitlines())}\n\nThe same on your machine:\n\n"
             f"```sh\n{self._at_home(error)}\n```"
         )
 
@@ -72,8 +73,3 @@ class Invocation:
         if not text.endswith("\n"):
             sys.stdout.write("\n")
         sys.stdout.flush()
-
-
-def _fence(text: str) -> str:
-    # A fence in foreign text must not end ours.
-    return text.replace("```", "\u2019\u2019\u2019")

@@ -15,9 +15,6 @@ from codexctl_ci.ports import ExecResult
 
 log = logging.getLogger(__name__)
 
-STATE_FOLDER = ".codexctl"
-"""Folder in the working copy for what is ours and not the project's; it ignores itself for git."""
-
 ALL_READ, MORE, LOST = 0, 75, 76
 
 # The one piece of script in an argument. $1: working copy, $2: size of the script that comes on stdin.

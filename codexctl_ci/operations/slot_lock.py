@@ -101,10 +101,6 @@ class OperationLock:
         self.record = self._store.update(self._slot, guarded, epoch=self._epoch)
         return self.record
 
-    def moved_on(self, record: SlotRecord) -> None:
-        """The work itself changed the slot's epoch: from here on this is the one to hold."""
-        self._epoch, self.record = 0, record
-
     def _acquire(self) -> None:
         began = self._clock()
         report, stillness, name = began + 1.0, self._stillness, str(self._slot)

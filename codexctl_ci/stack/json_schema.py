@@ -1,14 +1,10 @@
-"""JSON Schema of services.yaml, made from its types. The package ships it as services.schema.json.
-
-To make it anew: ``python -m codexctl_ci.stack.json_schema > codexctl_ci/stack/services.schema.json``
-"""
+"""JSON Schema of services.yaml, made from its types. `make docs` writes the services.schema.json that is shipped."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
-import sys
 import textwrap
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -109,7 +105,3 @@ def field_docs(section: type[Section]) -> dict[str, str]:
 def as_text() -> str:
     """The schema as it is shipped."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(as_text())

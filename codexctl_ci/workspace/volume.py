@@ -24,7 +24,6 @@ from codexctl_ci.workspace.tree_state import TreeState
 
 MIB = 1024 * 1024
 _TRIES = 4
-_LONGEST_LISTING = 256 * MIB
 
 # Our own files and git's are left out; a name with a newline would fit no line of the answer, so it is told apart.
 _MEASURE = r"""

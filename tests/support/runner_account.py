@@ -16,7 +16,6 @@ from sandbox.demo.look import until
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "cluster" / "runner.yaml"
 EXAMPLE = "pantry"
-_CLUSTER_KINDS = ("Namespace", "ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy")
 
 
 @contextmanager

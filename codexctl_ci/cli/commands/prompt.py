@@ -157,6 +157,7 @@ def _folded(inv: Invocation, title: str) -> Iterator[None]:
 def _tell(inv: Invocation, result: AgentResult) -> None:
     from codexctl_ci.operations.run_agent import used
     from codexctl_ci.prompts.fencing import between_marks
+    from codexctl_ci.reporting.foreign_text import fenced
 
     inv.output(
         conclusion=result.conclusion,
@@ -174,9 +175,8 @@ def _tell(inv: Invocation, result: AgentResult) -> None:
         f"{used(result)}; thread `{result.thread_id or 'none'}`",
     ]
     if not result.green and result.last_log_lines:
-        shown = "\n".join(result.last_log_lines).replace("```", "'''")
-        lines += ["", "```text", shown, "```"]
-        for line in between_marks(shown, "last lines of the agent").splitlines():
+        lines += ["", fenced(result.last_log_lines)]
+        for line in between_marks("\n".join(result.last_log_lines), "last lines of the agent").splitlines():
             log.error("%s", line)
     inv.summary("\n".join(lines))
     if result.green:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +18,7 @@ from codexctl_ci.operations.sync_sources import DirtyTree, Synced, sync_sources
 from codexctl_ci.slots.records import SourceTree
 from codexctl_ci.workspace.checkout import Checkout
 from codexctl_ci.workspace.ignoring import ignored
-from codexctl_ci.workspace.manifest import tree_id
+from codexctl_ci.workspace.manifest import Entry, tree_id
 from codexctl_ci.workspace.slot_tree import VolumeSlotTree
 from codexctl_ci.workspace.sync_pod import SyncPod, sync_pod
 from codexctl_ci.workspace.volume import VolumeTree
@@ -65,6 +65,12 @@ class Bench:
             lambda paths: ignored(paths, volume.rules(), process.run, os.environ),
             discard_changes=discard,
         )
+
+    def measured(self) -> Mapping[str, Entry]:
+        """What lies in the volume; it must be there."""
+        found = self.volume.measure()
+        assert found is not None
+        return found
 
     def slot_tree(self) -> VolumeSlotTree:
         return VolumeSlotTree(
@@ -174,7 +180,7 @@ def test_unpublished_work_stops_the_sync_and_says_what_it_is(bench: Bench) -> No
     assert "noise.log" not in str(caught.value) and "--discard-changes" in str(caught.value)
     assert bench.agent("cat work.txt") == "work\n"
     bench.sync(discard=True)
-    assert "work.txt" not in (bench.volume.measure() or {})
+    assert "work.txt" not in bench.measured()
 
 
 def test_published_tree_is_clean_and_moves_on(bench: Bench) -> None:
@@ -204,7 +210,7 @@ def test_files_that_steer_agents_come_from_the_base_and_are_no_change(bench: Ben
     git(bench.source, "commit", "-qm", "head")
     bench.sync(instructions=base)
     assert bench.agent("cat AGENTS.md; ls .codex 2>&1 || true").startswith("x\n")
-    assert ".codex/config.toml" not in (bench.volume.measure() or {})
+    assert ".codex/config.toml" not in bench.measured()
     assert bench.slot_tree().changes(max_files=9, max_bytes=999) == ()
 
 

@@ -20,7 +20,7 @@ from codexctl_ci.stack.images import image_plan
 from codexctl_ci.stack.project import Project
 from codexctl_ci.stack.rendering import render
 from codexctl_ci.stack.variables import Inputs
-from codexctl_ci.stack.wiring_faults import dangling
+from tests.support.dangling import dangling
 from tests.support.projects import load, open_folder, write_files
 
 COMPOSE = """

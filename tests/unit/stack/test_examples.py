@@ -17,8 +17,8 @@ import yaml
 from codexctl_ci.stack.images import image_plan
 from codexctl_ci.stack.project import Project
 from codexctl_ci.stack.rendering import render
-from codexctl_ci.stack.wiring_faults import dangling
 from codexctl_ci.stack.yaml_text import to_yaml
+from tests.support.dangling import dangling
 from tests.support.projects import open_folder
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
