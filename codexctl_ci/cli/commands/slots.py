@@ -15,6 +15,7 @@ from codexctl_ci.slots.records import SlotRecord, UnreadableSlot
 
 if TYPE_CHECKING:
     from codexctl_ci.cli.wiring.slots import Slots
+    from codexctl_ci.kube.client import Cluster
     from codexctl_ci.operations.ensure_ready import Wanted
     from codexctl_ci.operations.ensure_slot import EnsuredSlot
     from codexctl_ci.ports import ClusterApi
@@ -65,12 +66,10 @@ def ensure_ready(inv: Invocation) -> None:
 
     project = open_project(inv)
     refuse_claim(inv, project.env)
+    cluster = open_cluster(inv, project.environment)
     if project.env in SLOT_ENVIRONMENTS:
-        _ensure_ready_in_slot(inv)
+        _ensure_ready_in_slot(inv, project, cluster)
         return
-    cluster = open_cluster(
-        inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
-    )
     inv.output(slot=0, namespace=project.namespace, env=project.env, created=False, recreated=False)
     with ExitStack() as stack:
         steps = ReadySteps(inv, project, cluster, cluster)
@@ -81,23 +80,16 @@ def ensure_ready(inv: Invocation) -> None:
         _tell_readiness(inv, project, cluster, done.ready, new=False)
 
 
-def _ensure_ready_in_slot(inv: Invocation) -> None:
+def _ensure_ready_in_slot(inv: Invocation, project: Project, server: Cluster) -> None:
     from codexctl_ci.cli.commands.sources import tree_changer
-    from codexctl_ci.cli.wiring.cluster import open_cluster
     from codexctl_ci.cli.wiring.ready import ReadySteps
-    from codexctl_ci.cli.wiring.slots import open_slots, slots_of
+    from codexctl_ci.cli.wiring.slots import slots_of
     from codexctl_ci.operations.ensure_ready import ensure_ready as ready
     from codexctl_ci.operations.slot_access import deployer
     from codexctl_ci.operations.slot_lock import OperationLock
 
     settings = inv.settings
-    slots = open_slots(inv)
-    server = open_cluster(
-        inv,
-        kubeconfig=slots.project.environment.kubeconfig or "",
-        context=slots.project.environment.context or "",
-    )
-    slots = slots_of(inv, slots.project, server)
+    slots = slots_of(inv, project, server)
     ensured = _ensured(slots)
     record = ensured.record
     _outputs(inv, record)

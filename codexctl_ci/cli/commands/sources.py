@@ -28,9 +28,7 @@ def sync(inv: Invocation) -> None:
     settings = inv.settings
     project = open_project(inv)
     refuse_claim(inv, project.env)
-    cluster = open_cluster(
-        inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
-    )
+    cluster = open_cluster(inv, project.environment)
     if project.env == STAGING:
         done = workspace.sync_staging(inv, project, cluster, Repairs(inv, project, cluster))
     elif project.env not in SLOT_ENVIRONMENTS:

@@ -12,11 +12,12 @@ from codexctl_ci.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from codexctl_ci.kube.client import Cluster
+    from codexctl_ci.stack.schema import EnvironmentSpec
 
 
-def open_cluster(inv: Invocation, *, kubeconfig: str = "", context: str = "") -> Cluster:
-    """The cluster that the settings name. ``kubeconfig`` and ``context`` are what services.yaml says about the
-    environment; they hold where nobody set the options. Nothing is asked of the server yet.
+def open_cluster(inv: Invocation, environment: EnvironmentSpec | None = None) -> Cluster:
+    """The cluster that the settings name. What services.yaml says about the ``environment`` holds where nobody set the
+    options. Nothing is asked of the server yet.
 
     Raises ConfigError where no cluster is configured. The identity's secrets are registered with the redactor.
     """
@@ -27,9 +28,10 @@ def open_cluster(inv: Invocation, *, kubeconfig: str = "", context: str = "") ->
     settings = inv.settings
     # The option's fallback KUBECONFIG is weaker than what services.yaml says about this very environment.
     chosen = settings[o.KUBECONFIG]
+    kubeconfig, context = (environment.kubeconfig, environment.context) if environment else (None, None)
     if kubeconfig and settings.source(o.KUBECONFIG) in ("default", "KUBECONFIG"):
         chosen = kubeconfig
-    connection = load_connection(inv.environ, kubeconfig=chosen, context=settings[o.KUBE_CONTEXT] or context)
+    connection = load_connection(inv.environ, kubeconfig=chosen, context=settings[o.KUBE_CONTEXT] or context or "")
     for secret in (connection.token, connection.client_key, connection.basic.partition(":")[2]):
         if secret:
             inv.redact.register(secret)

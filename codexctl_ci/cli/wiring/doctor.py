@@ -168,8 +168,7 @@ def _cluster_checks(patient: Patient, project: Project) -> list[Check]:
 def _cluster(inv: Invocation, project: Project) -> Cluster:
     from codexctl_ci.cli.wiring.cluster import open_cluster
 
-    environment = project.environment
-    return open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    return open_cluster(inv, project.environment)
 
 
 def _scale_sets(patient: Patient) -> dict[str, int] | None:

@@ -200,8 +200,7 @@ def _jobs(
             f"there is no Kaniko at {settings[o.KANIKO_EXECUTOR]}, and no image for build Jobs",
             hint="run this in a container that has it (--kaniko-executor), or name Kaniko's image with --kaniko-image",
         )
-    environment = project.environment
-    api = cluster or open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    api = cluster or open_cluster(inv, project.environment)
     sources = sources_in(folder or folder_of(inv, project.env, project.slot))
     authorities = environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE") or ""
     recipes = open_recipes(inv, project)

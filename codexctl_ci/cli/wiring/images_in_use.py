@@ -39,8 +39,7 @@ def take_census(inv: Invocation) -> Census:
     moments = []
     for env in dict.fromkeys([*BUILT_IN, *first.spec.environments]):
         project = open_project(inv, env=env)
-        environment = project.environment
-        server = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+        server = open_cluster(inv, project.environment)
         moments.append(server.now())
         for place, cluster in _places(inv, project, server):
             images[f"{env} {place.slot}"] = image_plan(place)

@@ -49,7 +49,6 @@ def located(inv: Invocation) -> Project:
     from codexctl_ci.cli.wiring.cluster import open_cluster
     from codexctl_ci.cli.wiring.slots import require_slot, slots_of
 
-    environment = project.environment
-    server = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    server = open_cluster(inv, project.environment)
     slots = slots_of(inv, project, server)
     return slots.in_slot(require_slot(slots))

@@ -37,8 +37,7 @@ def opened(inv: Invocation, what: str, *, writes: bool) -> Iterator[Place]:
     """
     project = open_project(inv)
     refuse_claim(inv, project.env)
-    environment = project.environment
-    server = open_cluster(inv, kubeconfig=environment.kubeconfig or "", context=environment.context or "")
+    server = open_cluster(inv, project.environment)
     with ExitStack() as stack:
         if project.env in SLOT_ENVIRONMENTS:
             yield _in_slot(inv, project, server, what if writes else "", stack)

@@ -48,9 +48,7 @@ def open_slots(inv: Invocation, *, env: str = "") -> Slots:
         raise ConfigError(
             f"environment {project.env!r} has no slots", hint=f"slots are in {', '.join(SLOT_ENVIRONMENTS)}; give --env"
         )
-    cluster = open_cluster(
-        inv, kubeconfig=project.environment.kubeconfig or "", context=project.environment.context or ""
-    )
+    cluster = open_cluster(inv, project.environment)
     return slots_of(inv, project, cluster)
 
 
