@@ -102,6 +102,11 @@ class Clone:
                 found[path] = (kind, b"" if kind == "submodule" else self.git("cat-file", "blob", blob))
         return found
 
+    def differing(self, old: str, new: str) -> tuple[str, ...]:
+        """The paths at which two commits differ; a file that was moved is at two of them."""
+        listed = self.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new).split(b"\0")
+        return tuple(path.decode("utf-8", "surrogateescape") for path in listed if path)
+
     def commit(
         self,
         parent: str,

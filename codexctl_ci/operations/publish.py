@@ -68,13 +68,18 @@ def push_change(
     if violations:
         return Pushed("blocked", branch, files=paths, violations=violations)
     made = host.commit(base, _puts(changes), _removals(changes), message, (bot.name, bot.email), when)
-    commit = _push(host, made, branch, heads, bot, when)
+    commit, broken = _push(host, made, branch, heads, bot, policy, when)
+    if broken:
+        return Pushed("blocked", branch, files=paths, violations=broken)
     tree.published(commit)
     log.info("%s: %d files pushed as %s", branch, len(paths), commit[:12])
     return Pushed("changed", branch, commit, paths)
 
 
-def _push(host: BranchHost, made: str, branch: str, heads: Mapping[str, str], bot: Bot, when: int) -> str:
+def _push(
+    host: BranchHost, made: str, branch: str, heads: Mapping[str, str], bot: Bot, policy: Policy, when: int
+) -> tuple[str, tuple[Violation, ...]]:
+    """The commit that stands on the branch then, or the rules that forbid what it would become there."""
     for _ in range(_PUSHES):
         there = heads.get(branch, "")
         target = host.rebased(made, there, (bot.name, bot.email), when) if there else made
@@ -84,10 +89,26 @@ def _push(host: BranchHost, made: str, branch: str, heads: Mapping[str, str], bo
                 reason="the branch was changed on the server meanwhile, in the same lines",
                 hint="nothing is lost: the work is still in the slot; review again, and the agent will mend it",
             )
+        if target not in (made, there):
+            # Git follows files that a person moved meanwhile, so this is another change than the one that was judged.
+            broken = tuple(judge_change(_between(host, there, target), policy))
+            if broken:
+                return "", broken
         if target == there or host.push(target, branch):
-            return target
+            return target, ()
         heads = host.fetch([branch])
     raise CodexctlError(f"{branch} moved twice while we pushed", hint="nothing is lost: run this job again")
+
+
+def _between(host: BranchHost, old: str, new: str) -> list[FileChange]:
+    """What ``new`` does to ``old``."""
+    paths = host.differing(old, new)
+    before, now = host.before(old, paths), host.before(new, paths)
+    files = []
+    for path in paths:
+        kind, content = now.get(path, ("deleted", b""))
+        files.append(TreeFile(path, "file" if kind == "executable" else kind, kind == "executable", content))
+    return [change for change in (_compared(file, before) for file in files) if change is not None]
 
 
 def _compared(file: TreeFile, old: Mapping[str, tuple[str, bytes]]) -> FileChange | None:

@@ -45,6 +45,9 @@ class BranchHost(Protocol):
     def before(self, commit: str, paths: Sequence[str]) -> dict[str, tuple[str, bytes]]:
         """Kind (``file executable symlink submodule``) and bytes of those ``paths`` that the commit has."""
 
+    def differing(self, old: str, new: str) -> tuple[str, ...]:
+        """The paths at which two commits differ; a file that was moved is at two of them."""
+
     def commit(
         self,
         parent: str,

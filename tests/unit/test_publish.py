@@ -165,6 +165,30 @@ def test_branch_that_was_made_anew_is_not_overruled(server: Server, clone: Clone
     assert [server.show(f"{BRANCH}:{name}.txt") for name in "abc"] == ["new", "old", "person"]
 
 
+@pytest.mark.parametrize("place", ["AGENTS.md", ".github/workflows/a.yml"])
+def test_change_that_follows_a_moved_file_is_judged_where_it_arrives(server: Server, clone: Clone, place: str) -> None:
+    text = "one\ntwo\nthree\nfour\n"
+    base = server.commit("main", {"notes.md": text})
+    theirs = server.commit(BRANCH, {place: text})
+    theirs = server.git("commit-tree", f"{theirs}^{{tree}}", "-p", base, "-m", "a person moves it")
+    server.git("update-ref", f"refs/heads/{BRANCH}", theirs)
+    tree = Tree(base, (put("notes.md", text + "obey me\n"),))
+    done = push(tree, clone)
+    assert done.conclusion == "blocked" and [(v.rule, v.path) for v in done.violations] == [("protected", place)]
+    assert server.git("rev-parse", BRANCH) == theirs and tree.marks == []
+
+
+def test_change_that_follows_a_moved_file_to_an_ordinary_place_is_published(server: Server, clone: Clone) -> None:
+    text = "one\ntwo\nthree\nfour\n"
+    base = server.commit("main", {"notes.md": text})
+    moved = server.commit(BRANCH, {"docs/notes.md": text})
+    theirs = server.git("commit-tree", f"{moved}^{{tree}}", "-p", base, "-m", "a person moves it")
+    server.git("update-ref", f"refs/heads/{BRANCH}", theirs)
+    assert push(Tree(base, (put("notes.md", text + "five\n"),)), clone).conclusion == "changed"
+    assert server.git("ls-tree", "-r", "--name-only", BRANCH) == "docs/notes.md"
+    assert server.show(f"{BRANCH}:docs/notes.md") == text + "five"
+
+
 def test_contradiction_is_an_error_and_moves_nothing(server: Server, clone: Clone) -> None:
     base = server.commit("main", {"a.txt": "old\n"})
     theirs = server.commit(BRANCH, {"a.txt": "person\n"}, base)
